@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only module that knows there are two array libraries, NumPy and CuPy.
+
+The data decides: ``xp = array_module(a, b)`` is a function's first line. CuPy is
+looked up among the modules already imported, so a CPU run never imports it.
+"""
+
+import sys
+
+import numpy as np
+import scipy.fft
+
+
+def array_module(*arrays):
+    """CuPy if any of `arrays` lives on a device, else NumPy."""
+    cupy = sys.modules.get("cupy")
+    if cupy is not None and any(isinstance(a, cupy.ndarray) for a in arrays):
+        return cupy
+    return np
+
+
+def fft_module(xp):
+    """`scipy.fft` or `cupyx.scipy.fft`: both keep float32, which NumPy 1.26's own does not."""
+    if xp is np:
+        return scipy.fft
+    import cupyx.scipy.fft
+
+    return cupyx.scipy.fft
+
+
+def to_host(array):
+    """The same values as a NumPy array."""
+    return array.get() if hasattr(array, "get") and not isinstance(array, np.ndarray) else np.asarray(array)
+
+
+def device_array_module(gpu=None):
+    """NumPy for `gpu` None, else CuPy with device `gpu` (int) made current.
+
+    Raises RuntimeError with a remedy when CuPy or the device is missing.
+    """
+    if gpu is None:
+        return np
+    try:
+        import cupy
+
+        cupy.cuda.Device(int(gpu)).use()
+    except ImportError as error:
+        raise RuntimeError("a GPU was asked for, but CuPy is not installed: pip install 'scipion-em-stadyn[gpu]', or switch the GPU off") from error
+    except Exception as error:
+        raise RuntimeError(f"GPU {gpu} cannot be used ({error}): name another, or switch the GPU off") from error
+    return cupy

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rotation matrices and the Euler angles of Dynamo and RELION; errors between poses.
+
+Inside stadyn a rotation is a (3, 3) matrix R that turns the reference frame into
+the tomogram frame. Dynamo's angles describe the inverse,
+``E = Rz(narot) @ Rx(tilt) @ Rz(tdrot)``, particle -> reference, so ``R = E.T``.
+"""
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+
+def matrices_from_dynamo(tdrot_deg, tilt_deg, narot_deg):
+    """(n, 3, 3) rotations reference -> tomogram from Dynamo's ZXZ angles, degrees each (n,)."""
+    angles = np.stack(np.broadcast_arrays(tdrot_deg, tilt_deg, narot_deg), axis=-1)
+    flat = Rotation.from_euler("zxz", angles.reshape(-1, 3), degrees=True).as_matrix()
+    return np.swapaxes(flat, -1, -2).reshape(angles.shape[:-1] + (3, 3))
+
+
+def dynamo_from_matrices(rotations):
+    """Dynamo's (tdrot, tilt, narot) in degrees, each (n,), of (n, 3, 3) rotations reference -> tomogram.
+
+    Where tilt is 0 or 180 only a sum of the other two is defined; tdrot is then 0.
+    """
+    e = np.swapaxes(np.asarray(rotations, float), -1, -2)
+    # atan2 of both parts keeps full precision near the poles, where arccos loses half its digits.
+    sine = np.hypot(e[..., 2, 0], e[..., 2, 1])
+    tilt = np.arctan2(sine, e[..., 2, 2])
+    pole = sine < 1e-9
+    tdrot = np.where(pole, 0.0, np.arctan2(e[..., 2, 0], e[..., 2, 1]))
+    narot = np.where(pole, np.arctan2(e[..., 1, 0], e[..., 0, 0]), np.arctan2(e[..., 0, 2], -e[..., 1, 2]))
+    return np.degrees(tdrot), np.degrees(tilt), np.degrees(narot)
+
+
+def matrices_from_relion(rot_deg, tilt_deg, psi_deg):
+    """(n, 3, 3) rotations reference -> tomogram from RELION's ZYZ angles, degrees each (n,).
+
+    RELION's ``Rz(rot) @ Ry(tilt) @ Rz(psi)`` takes the particle to the reference,
+    as Dynamo's E does, so here too the rotation is its transpose.
+    """
+    angles = np.stack(np.broadcast_arrays(rot_deg, tilt_deg, psi_deg), axis=-1)
+    flat = Rotation.from_euler("ZYZ", angles.reshape(-1, 3), degrees=True).as_matrix()
+    return np.swapaxes(flat, -1, -2).reshape(angles.shape[:-1] + (3, 3))
+
+
+def rotation_z(angle_deg):
+    """(..., 3, 3) right-handed rotations about z."""
+    a = np.radians(np.asarray(angle_deg, float))
+    c, s, o, one = np.cos(a), np.sin(a), np.zeros_like(a), np.ones_like(a)
+    return np.stack([np.stack([c, -s, o], -1), np.stack([s, c, o], -1), np.stack([o, o, one], -1)], -2)
+
+
+def rotation_vectors_to_matrices(vectors):
+    """(n, 3, 3) rotations from (n, 3) axis-times-angle vectors in radians."""
+    return Rotation.from_rotvec(np.asarray(vectors, float)).as_matrix()
+
+
+def rotations_from_normals(normals, azimuth_deg=0.0):
+    """(n, 3, 3) rotations reference -> tomogram whose z axis is `normals` (n, 3).
+
+    ``tdrot = atan2(nx, ny)``, ``tilt = acos(nz)``; the azimuth is Dynamo's narot.
+    """
+    normals = np.asarray(normals, float)
+    normals = normals / np.linalg.norm(normals, axis=-1, keepdims=True)
+    tdrot = np.degrees(np.arctan2(normals[..., 0], normals[..., 1]))
+    tilt = np.degrees(np.arctan2(np.hypot(normals[..., 0], normals[..., 1]), normals[..., 2]))
+    return matrices_from_dynamo(tdrot, tilt, azimuth_deg)
+
+
+def randomize_azimuth(rotations, rng):
+    """Turn each of (n, 3, 3) rotations by a uniform random angle about the reference's z: narot only."""
+    return rotations @ rotation_z(rng.uniform(0.0, 360.0, len(rotations)))
+
+
+def axis_errors_deg(rotations, others):
+    """(n,) angle between the z axes of two sets of rotations."""
+    a, b = rotations[..., :, 2], others[..., :, 2]
+    return np.degrees(np.arctan2(np.linalg.norm(np.cross(a, b), axis=-1), np.sum(a * b, -1)))
+
+
+def inplane_errors_deg(rotations, others, order=1):
+    """(n,) rotation about z that is left once the axes are brought together, modulo 360/order, signed."""
+    relative = np.swapaxes(others, -1, -2) @ rotations
+    # Swing-twist decomposition: the twist of `relative` about z.
+    twist = np.degrees(np.arctan2(relative[..., 1, 0] - relative[..., 0, 1], relative[..., 0, 0] + relative[..., 1, 1]))
+    period = 360.0 / order
+    return (twist + period / 2) % period - period / 2
