@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m stadyn NAME ...``: the command line, one subcommand per job."""
+
+import argparse
+import importlib
+import sys
+
+from .core.errors import InputError
+
+COMMANDS = {
+    "align": ("stadyn.jobs.align", "align particles to a reference, in rounds"),
+    "average": ("stadyn.jobs.average", "average particles at their poses"),
+    "score": ("stadyn.jobs.score", "cross-correlation of particles with a reference at their poses"),
+    "select": ("stadyn.jobs.select", "select particles by cross-correlation, rebuilding the reference"),
+    "extract": ("stadyn.jobs.extract", "write subtomograms to files"),
+    "simulate": ("stadyn.jobs.simulate", "simulate tomograms of virus-like particles with a known truth"),
+    "evaluate": ("stadyn.jobs.evaluate", "compare a particle table with the known truth"),
+    "mask": ("stadyn.jobs.mask", "make a soft mask from a map"),
+    "postprocess": ("stadyn.jobs.postprocess", "FSC, resolution and sharpened map of two half-maps"),
+    "local-resolution": ("stadyn.jobs.local_resolution", "local resolution of two half-maps"),
+    "replay": ("stadyn.replay", "run a saved workflow through the host, unattended"),
+}
+
+
+def main(argv=None):
+    """Run one subcommand; returns its exit code."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="python -m stadyn", description="Subtomogram averaging of virus-like particles.")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    wanted = argv[0] if argv else None
+    for name, (module, summary) in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary)
+        if name == wanted:  # the others stay unimported: a job must start fast, and without the host
+            importlib.import_module(module).add_arguments(subparser)
+    args = parser.parse_args(argv)
+    try:
+        return importlib.import_module(COMMANDS[args.command][0]).run(args) or 0
+    except InputError as error:
+        print(f"stadyn {args.command}: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
