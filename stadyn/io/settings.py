@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of jobs and other JSON files: nothing in them is silently ignored."""
+
+import difflib
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from stadyn.core.errors import InputError
+
+from .aside import read_text, written_aside
+
+
+def read_settings(path, allowed=None, required=()):
+    """The dict in a JSON file.
+
+    Parameters
+    ----------
+    allowed : iterable of str, keys that may occur besides `required`; None allows all
+    required : iterable of str, keys that must occur
+
+    Raises InputError for a missing file, malformed JSON (with its line), a key given twice, or keys
+    that are unknown or missing.
+    """
+    text = read_text(path, "settings")
+
+    def unique(pairs):
+        seen = dict(pairs)
+        if len(seen) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise InputError(f'settings {path} give "{twice}" twice in one place: keep one')
+        return seen
+
+    def no_number(word):
+        raise InputError(f"settings {path} hold {word}, which is not a number in JSON: use null or a number")
+
+    try:
+        settings = json.loads(text, object_pairs_hook=unique, parse_constant=no_number)
+    except json.JSONDecodeError as error:
+        raise InputError(f"settings {path} are not JSON at line {error.lineno}, column {error.colno} ({error.msg}): correct them") from error
+    except (RecursionError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"settings {path} cannot be read ({error}): correct them") from error
+    if not isinstance(settings, dict):
+        raise InputError(f'settings {path} hold a {type(settings).__name__}, not an object: write {{"key": value, ...}}')
+    return check_keys(settings, allowed, required, f"settings {path}")
+
+
+def check_keys(mapping, allowed=None, required=(), where="settings"):
+    """`mapping` itself, or an InputError that names a key which is unknown or missing in `where`."""
+    missing = [key for key in required if key not in mapping]
+    if missing:
+        raise InputError(f'{where} lack "{missing[0]}": add it')
+    if allowed is not None:
+        known = [*required, *allowed]
+        for key in mapping:
+            if key not in known:
+                close = difflib.get_close_matches(key, known, 1)
+                remedy = f'did you mean "{close[0]}"?' if close else f"known are {', '.join(sorted(set(known)))}"
+                raise InputError(f'{where} hold an unknown key "{key}": {remedy}')
+    return mapping
+
+
+def write_json(path, obj):
+    """Write `obj` as indented JSON, whole or not at all.
+
+    NumPy numbers and arrays become numbers and lists, paths become text, and NaN and
+    infinities, which JSON does not know, become null.
+    """
+    text = json.dumps(_plain(obj), indent=2, ensure_ascii=False, allow_nan=False)
+    with written_aside(path) as aside:
+        aside.write_text(text + "\n", encoding="utf-8")
+
+
+def _plain(value):
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
