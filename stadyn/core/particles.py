@@ -107,3 +107,35 @@ class ParticleTable:
     def normals(self):
         """(n, 3) the reference's z axis in the tomogram: the surface normal, outward."""
         return self.rotations[:, :, 2]
+
+
+@dataclass(frozen=True, eq=False)
+class ParticleBoxes:
+    """Where particles lie that were cut out before: one box each, in files, beside a `ParticleTable` of as many rows.
+
+    The particle of row `i` sits in its box at voxel ``n // 2 + (positions[i] - centers[i]) * scale`` (x, y, z),
+    where ``scale`` is the tomogram's pixel size over this one: binned boxes have a pixel size of their own.
+    """
+
+    paths: np.ndarray  # (n,) str
+    indices: np.ndarray  # (n,) int, 0-based volume of a stack; 0 for a single volume
+    centers: np.ndarray  # (n, 3) pixels of the unbinned tomogram where the box centre lies; 0 where there is no tomogram
+    pixel_size: float  # Å of the boxes
+
+    def __post_init__(self):
+        n = len(self.paths)
+        object.__setattr__(self, "paths", np.asarray(self.paths).astype(str))
+        object.__setattr__(self, "indices", np.asarray(self.indices).astype(np.int64))
+        object.__setattr__(self, "centers", np.asarray(self.centers, float).reshape(-1, 3))
+        object.__setattr__(self, "pixel_size", float(self.pixel_size))
+        if not len(self.indices) == len(self.centers) == n:
+            raise ValueError(f"{n} boxes, but {len(self.indices)} indices and {len(self.centers)} centres")
+        if not self.pixel_size > 0:
+            raise ValueError(f"pixel size {self.pixel_size} of the boxes: it must be above 0")
+
+    def __len__(self):
+        return len(self.paths)
+
+    def select(self, rows):
+        """The boxes chosen by a boolean mask or by indices, as the same rows of the table are."""
+        return replace(self, paths=self.paths[rows], indices=self.indices[rows], centers=self.centers[rows])
