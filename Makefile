@@ -1,0 +1,46 @@
+# Two commands: `make demo` (from nothing to a map) and `make test` (everything, host included). Both make their own environment.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# No display, no GPU: pictures go to files. One BLAS thread per process, for the processes share the cores.
+export MPLBACKEND := Agg
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help env demo test lint clean distclean
+
+help:
+	@echo "make demo   simulate two tomograms, run the nine steps through the host, compare with the truth (writes demo/)"
+	@echo "make test   run every test, host included"
+	@echo "make lint   ruff"
+	@echo "make clean  remove what these commands made, but for the environment; make distclean removes that too"
+
+env: $(INSTALLED)
+
+$(INSTALLED): setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 12))' || { \
+	  echo "make: the Scipion host needs Python 3.9 to 3.12, and $(PYTHON) is not: name one with  make PYTHON=/path/to/python3.11"; exit 1; }
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv --clear $(VENV); \
+	elif $(PYTHON) -m pip --version >/dev/null 2>&1; then \
+	  $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; \
+	else echo "make: $(PYTHON) has neither ensurepip nor pip to fill a virtual environment with: apt-get install python3-venv, or name another interpreter with  make PYTHON=/path/to/python3.11"; exit 1; fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/python examples/demo.py --out demo
+
+test: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --durations=15 $(PYTEST_ARGS) stadyn
+
+lint: $(INSTALLED)
+	$(BIN)/python -m ruff check .
+
+clean:
+	rm -rf demo build dist *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)
