@@ -119,7 +119,7 @@ class ParticleBoxes:
 
     paths: np.ndarray  # (n,) str
     indices: np.ndarray  # (n,) int, 0-based volume of a stack; 0 for a single volume
-    centers: np.ndarray  # (n, 3) pixels of the unbinned tomogram where the box centre lies; 0 where there is no tomogram
+    centers: np.ndarray  # (n, 3) pixels of the unbinned tomogram, the voxel n // 2 of each box
     pixel_size: float  # Å of the boxes
 
     def __post_init__(self):

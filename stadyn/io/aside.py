@@ -21,7 +21,7 @@ def written_aside(path):
     if not path.parent.is_dir():
         raise InputError(f"cannot write {path}: create the folder {path.parent} first")
     if not os.access(path.parent, os.W_OK):
-        raise InputError(f"cannot write {path}: the folder {path.parent} is not writable, choose another or change its rights")
+        raise InputError(f"cannot write {path}: the folder {path.parent} is not writable, choose another")
     # Not tempfile.mkstemp: its files are readable by their owner only, and results are shared in a lab.
     aside = path.with_name(f".{secrets.token_hex(6)}.part")
     try:
@@ -53,7 +53,7 @@ def read_text(path, what="file"):
     try:
         text = path.read_text(encoding="utf-8-sig")  # spreadsheets like to add a byte-order mark
     except UnicodeDecodeError as error:
-        raise InputError(f"{what} {path} is not a text file (byte {error.start}): give a plain text file in UTF-8") from error
+        raise InputError(f"{what} {path} is not text at byte {error.start}: give a plain text file in UTF-8") from error
     if "\0" in text:
-        raise InputError(f"{what} {path} is not a text file (it holds a null byte): give a plain text file in UTF-8")
+        raise InputError(f"{what} {path} is not text (it holds a null byte): give a plain text file in UTF-8")
     return text

@@ -32,7 +32,7 @@ def map_em(path):
         raise InputError(f"{path} is empty or not an EM file: its header says {x} x {y} x {z} voxels; write it again")
     wanted = HEADER_BYTES + x * y * z * dtype.itemsize
     if wanted > size:
-        raise InputError(f"{path} is truncated: its header asks for {wanted} bytes and it has {size}; copy or write it again")
+        raise InputError(f"{path} is truncated ({size} bytes, its header asks for {wanted}): copy or write it again")
     # The 7th of 40 parameters from byte 96 is the pixel size of the object in thousandths of a nanometre.
     picometres = int(np.frombuffer(header, order + "i4", 1, 96 + 6 * 4)[0])
     return np.memmap(path, dtype, "r", HEADER_BYTES, (z, y, x)), max(picometres, 0) / 100.0, mode

@@ -19,6 +19,7 @@ from .em import map_em
 HEADER_BYTES = 1024
 DTYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 """MRC2014 modes that hold one real number a voxel."""
+WANTED = "give a .mrc, .rec, .map, .mrcs or .em volume"
 IMOD_STAMP = 1146047817  # "IMOD" at byte 152: byte 156 then says whether mode 0 is signed (IMOD's mrc_format.txt)
 
 
@@ -57,7 +58,7 @@ def read_volume(path, index=None):
     volume = np.array(open_volume(path, index), np.float32)
     bad = volume.size - int(np.count_nonzero(np.isfinite(volume)))
     if bad:
-        raise InputError(f"{path} holds {bad} voxels that are not numbers (NaN or infinite): write the volume again without them")
+        raise InputError(f"{path} holds {bad} voxels that are NaN or infinite: write the volume again without them")
     return volume
 
 
@@ -70,12 +71,10 @@ def check_pixel_size(path, expected, tolerance=0.01):
     """InputError unless the header's voxels are cubes of `expected` Å, within the fraction `tolerance`."""
     header = read_header(path)
     if header.pixel_size <= 0:
-        raise InputError(f"{path} has no pixel size in its header, but {expected:g} Å was given: write it there (IMOD: alterheader -del)")
-    for axis, size in zip("xyz", header.voxel_size):
+        raise InputError(f"{path} has no pixel size in its header: write {expected:g} Å there (IMOD: alterheader -del)")
+    for axis, size in zip("xyz", header.voxel_size, strict=True):
         if abs(size - expected) > tolerance * expected:
-            raise InputError(
-                f"{path} has a pixel size of {size:.4g} Å along {axis}, but {expected:.4g} Å was given: correct one of them"
-            )
+            raise InputError(f"{path} has {size:.4g} Å a pixel along {axis}, not {expected:.4g}: correct one of them")
 
 
 def write_volume(path, array, pixel_size, label=""):
@@ -120,7 +119,7 @@ def _map(path):
 def _map_mrc(path, start):
     size = path.stat().st_size
     if size < HEADER_BYTES:
-        raise InputError(f"{path} is not an MRC file ({size} bytes, fewer than a header's 1024): give a .mrc, .rec, .map, .mrcs or .em volume")
+        raise InputError(f"{path} is not an MRC file (only {size} bytes): {WANTED}")
     header = _parse(start)
     dtype = _dtype(path, header, start)
     dims = [int(header[n]) for n in ("nz", "ny", "nx")]
@@ -130,9 +129,9 @@ def _map_mrc(path, start):
     wanted = offset + dims[0] * dims[1] * dims[2] * dtype.itemsize
     has_id = header.map.tobytes()[:3] == b"MAP"
     if not has_id and wanted != size:  # without the mark only an exact fit tells an old MRC from anything else
-        raise InputError(f"{path} is not an MRC file (no MAP mark in its header): give a .mrc, .rec, .map, .mrcs or .em volume")
+        raise InputError(f"{path} is not an MRC file (no MAP mark in its header): {WANTED}")
     if wanted > size:
-        raise InputError(f"{path} is truncated: its header asks for {wanted} bytes and it has {size}; copy or write it again")
+        raise InputError(f"{path} is truncated ({size} bytes, its header asks for {wanted}): copy or write it again")
     array = np.memmap(path, dtype, "r", offset, tuple(dims))
     volumes = _volumes(header, dims[0])
     array = array.reshape(volumes, dims[0] // volumes, dims[1], dims[2]).transpose(0, *_zyx(path, header))
@@ -151,7 +150,7 @@ def _parse(start):
 def _dtype(path, header, start):
     mode, order = int(header.mode), header.dtype["nx"].byteorder
     if mode not in DTYPES:
-        raise InputError(f"{path} has MRC mode {mode}, which is not a map of real numbers: convert it (IMOD: newstack -mode 2)")
+        raise InputError(f"{path} has MRC mode {mode}, not a map of real numbers: convert it (IMOD: newstack -mode 2)")
     dtype = np.dtype(DTYPES[mode]).newbyteorder(order)
     stamp, flags = np.frombuffer(start, np.dtype("i4").newbyteorder(order), 2, 152)
     if mode == 0 and stamp == IMOD_STAMP and not flags & 1:
@@ -170,11 +169,11 @@ def _zyx(path, header):
     if stored == [0, 0, 0]:  # older writers left them out
         stored = [3, 2, 1]
     if sorted(stored) != [1, 2, 3]:
-        raise InputError(f"{path} has an axis order (MAPC, MAPR, MAPS) of {stored[::-1]}: it must hold 1, 2 and 3; correct the header")
+        raise InputError(f"{path} has MAPC, MAPR, MAPS {stored[::-1]}, not an order of 1, 2, 3: correct its header")
     return [1 + stored.index(axis) for axis in (3, 2, 1)]
 
 
 def _voxel_size(header):
     cell = [float(header.cella[axis]) for axis in "xyz"]
     samples = [int(header[name]) for name in ("mx", "my", "mz")]
-    return tuple(round(c / m, 6) if m > 0 and np.isfinite(c) else 0.0 for c, m in zip(cell, samples))
+    return tuple(round(c / m, 6) if m > 0 and np.isfinite(c) else 0.0 for c, m in zip(cell, samples, strict=True))

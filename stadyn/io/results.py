@@ -58,14 +58,15 @@ def read_result(path, expected=None):
     path = existing_file(path, "result")
     manifest, arrays = _load(path)
     if manifest.get("version") != VERSION:
-        raise InputError(f"{path} has result format {manifest.get('version')}, but this version reads {VERSION}: update stadyn or write it again")
+        version = manifest.get("version")
+        raise InputError(f"{path} has result format {version}, not {VERSION}: update stadyn or write the file again")
     try:
         obj = _decode(manifest.get("result"), arrays)
     except (ValueError, TypeError, KeyError, AttributeError, ImportError, RecursionError) as error:
         raise InputError(f"{path} does not fit this version of stadyn ({error}): write it again") from error
     if expected is not None and not isinstance(obj, expected):
         wanted = " or ".join(c.__name__ for c in (expected if isinstance(expected, tuple) else (expected,)))
-        raise InputError(f"{path} holds a {type(obj).__name__}, but a {wanted} is needed: give the file of the right step")
+        raise InputError(f"{path} holds a {type(obj).__name__}, not a {wanted}: give the file of the right step")
     return obj
 
 
@@ -78,7 +79,7 @@ def _load(path):
         if manifest["format"] == FORMAT:
             return manifest, arrays
     except UNREADABLE as error:
-        raise InputError(f"{path} is truncated or not a result of stadyn: write it again with the step that makes it") from error
+        raise InputError(f"{path} is truncated or not a result of stadyn: run the step that makes it again") from error
     raise InputError(f"{path} is not a result of stadyn: give the .npz that one of its steps wrote")
 
 

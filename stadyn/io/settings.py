@@ -40,13 +40,14 @@ def read_settings(path, allowed=None, required=()):
     try:
         settings = json.loads(text, object_pairs_hook=unique, parse_constant=no_number)
     except json.JSONDecodeError as error:
-        raise InputError(f"settings {path} are not JSON at line {error.lineno}, column {error.colno} ({error.msg}): correct them") from error
+        place = f"line {error.lineno}, column {error.colno}"
+        raise InputError(f"settings {path} are not JSON at {place} ({error.msg}): correct them") from error
     except (RecursionError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"settings {path} cannot be read ({error}): correct them") from error
     if not isinstance(settings, dict):
-        raise InputError(f'settings {path} hold a {type(settings).__name__}, not an object: write {{"key": value, ...}}')
+        raise InputError(f'settings {path} hold a {type(settings).__name__}, not an object: write {{"key": value}}')
     return check_keys(settings, allowed, required, f"settings {path}")
 
 
