@@ -20,8 +20,8 @@ help:
 env: $(INSTALLED)
 
 $(INSTALLED): setup.py
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 12))' || { \
-	  echo "make: the Scipion host needs Python 3.9 to 3.12, and $(PYTHON) is not: name one with  make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || { \
+	  echo "make: the Scipion host needs Python 3.10 to 3.12, and $(PYTHON) is not: name one with  make PYTHON=/path/to/python3.11"; exit 1; }
 	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv --clear $(VENV); \
 	elif $(PYTHON) -m pip --version >/dev/null 2>&1; then \
 	  $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; \
