@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scipion without its launcher: the environment it insists on, its projects, and what its runs report."""
+
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+from .core.errors import InputError
+
+HOSTS_CONF = "[localhost]\nPARALLEL_COMMAND = mpirun -np %_(JOB_NODES)d %_(COMMAND)s\n"
+POLL_SECONDS = 2.0
+"""Between two looks at a run that a queue system holds; a local one is waited for."""
+
+
+def prepare_environment(workspace):
+    """Set what the host needs and the user has not set. Call it before the first import of pyworkflow.
+
+    Parameters
+    ----------
+    workspace : folder that holds ``projects/`` and, unless SCIPION_HOME is set, the host's configuration
+    """
+    workspace = Path(workspace).absolute()
+    home = Path(os.environ.setdefault("SCIPION_HOME", str(workspace / ".scipion")))
+    hosts = Path(os.environ.get("SCIPION_HOSTS", home / "config" / "hosts.conf"))
+    if not hosts.exists():
+        hosts.parent.mkdir(parents=True, exist_ok=True)
+        hosts.write_text(HOSTS_CONF)
+    os.environ["SCIPION_USER_DATA"] = str(workspace)
+    defaults = {
+        "SCIPION_DOMAIN": "pwem",
+        "SCIPION_PYTHON": sys.executable,
+        "SCIPION_PRIORITY_PACKAGE_LIST": "pwem tomo stadyn",
+        "SCIPION_NOTIFY": "False",
+        "MPLBACKEND": "Agg",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    # Runs are processes of their own: they must load this very copy of the package.
+    package_root = str(Path(__file__).parents[1])
+    paths = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+    if package_root not in paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join([package_root, *paths])
+
+
+def known_protocols():
+    """{class name: class} of every protocol that the host finds; raises InputError if ours are not among them."""
+    import pyworkflow
+
+    protocols = pyworkflow.Config.getDomain().getProtocols()
+    if not any(cls.__module__.startswith("stadyn.") for cls in protocols.values()):
+        raise InputError(
+            "the host does not find stadyn's protocols: install the package into this Python (pip install .)"
+        )
+    return protocols
+
+
+def open_project(workspace, name, create):
+    """The host's project `name` under `workspace`, new or existing; changes into its folder.
+
+    Raises InputError if it is there and should not, or the reverse.
+    """
+    from pyworkflow.project import Manager
+
+    manager = Manager(workspace=str(Path(workspace).absolute()))
+    exists = manager.hasProject(name)
+    if create and exists:
+        raise InputError(
+            f"project {name!r} is already in {workspace}: give another --project, or --resume it"
+        )
+    if not create and not exists:
+        raise InputError(f"project {name!r} is not in {workspace}: nothing to resume")
+    if create:
+        manager.createProject(name)
+    return manager.loadProject(name)
+
+
+def runs_in_order(project):
+    """The project's protocols, each after those it takes input from or waits for, else as they were loaded."""
+    runs = {run.getObjId(): run for run in project.getRuns()}
+    graph = project.getRunsGraph()
+    parents = {}
+    for key, run in runs.items():
+        nodes = graph.getNode(run.strId()).getParents()
+        waits = {int(p) for p in run.getPrerequisites()}
+        parents[key] = ({node.run.getObjId() for node in nodes if node.run is not None} | waits) & runs.keys()
+    ordered = []
+    while parents:
+        ready = min((key for key, needs in parents.items() if not needs & parents.keys()), default=None)
+        if ready is None:
+            raise InputError("the protocols of this workflow wait for each other in a circle")
+        ordered.append(runs[ready])
+        del parents[ready]
+    return ordered
+
+
+def launch(project, run):
+    """Run one protocol in a process of its own, through the host, and wait for its end."""
+    run._prerequisites.clear()  # they are finished, and with any the host would only schedule
+    project.launchProtocol(run, wait=True)
+    while run.isActive():
+        time.sleep(POLL_SECONDS)
+        project._updateProtocol(run, checkPid=True)
+
+
+def failure(run):
+    """(sentence, log) why a run failed, as the user should read it, and where the whole story is."""
+    stdout, stderr = os.path.abspath(run.getStdoutLog()), os.path.abspath(run.getStderrLog())
+    # A job that we queued speaks on its own stderr; the host only knows its exit code.
+    said = [line for log in (stderr, stdout) for line in _lines(log) if re.match(r"stadyn [a-z-]+: ", line)]
+    message = said[-1].partition(": ")[2] if said else _one_line(run.getErrorMessage())
+    if not message:
+        message = next((line for line in reversed(_lines(stderr)) if line.strip()), "it ended without a word")
+    return message, stderr if _lines(stderr) else stdout
+
+
+def _one_line(message):
+    text = re.sub(r"\x1b\[[0-9;]*m", "", message or "").replace("Protocol failed:", "").strip()
+    return " ".join(text.split())
+
+
+def _lines(path):
+    if not os.path.exists(path):
+        return []
+    with open(path, errors="replace") as file:
+        return [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in file]
+
+
+def particle_count(objects):
+    """How many particles are among a protocol's inputs or outputs [(name, object), ...]; None without any set of them.
+
+    Averages and dipoles are no particles, and those a selection excluded are not counted as its result.
+    """
+    from tomo.objects import SetOfAverageSubTomograms, SetOfCoordinates3D, SetOfMeshes, SetOfSubTomograms
+
+    sizes = {}
+    for name, item in objects:
+        particles = isinstance(item, (SetOfCoordinates3D, SetOfSubTomograms))
+        if particles and not isinstance(item, (SetOfMeshes, SetOfAverageSubTomograms)) and "xcluded" not in name:
+            sizes[item.getFileName()] = item.getSize()
+    return sum(sizes.values()) if sizes else None
+
+
+def inputs_of(run):
+    """[(name, object), ...] of what a protocol's pointers lead to."""
+    return [(name, pointer.get()) for name, pointer in run.iterInputAttributes() if pointer.get() is not None]
+
+
+def outputs_of(run):
+    """[(name, object), ...] of what a protocol made."""
+    return [(name, item) for name, item in run.iterOutputAttributes() if item is not None]

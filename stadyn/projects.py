@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A project of the host made from a workflow, and checked as far as it can be before anything runs."""
+
+import glob
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from . import host
+from .core.errors import InputError
+
+RECORD = "replay.json"
+"""In the project's folder: what it was made from, so that a resumed one is the same."""
+
+HOST_KEYS = {
+    "runName",
+    "runMode",
+    "hostName",
+    "forceSchedule",
+    "numberOfMpi",
+    "numberOfThreads",
+    "useGpu",
+    "gpuList",
+    "binThreads",
+}
+"""Keys of an exported protocol that belong to the host, whether the protocol defines them or not."""
+
+
+def new_project(workspace, name, path, values, protocols):
+    """Make project `name` from the `protocols` of the workflow at `path`; current folder becomes the project's.
+
+    Raises InputError, and leaves no project, for a protocol that is not installed, a file that is
+    not there, and whatever else a protocol can say without its inputs.
+    """
+    folders = [os.getcwd(), Path(path).parent]  # that relative paths may start from
+    _check_classes(protocols, path)
+    project = host.open_project(workspace, name, create=True)
+    try:
+        loaded = project.loadProtocols(jsonStr=json.dumps(protocols))
+        if len(loaded) != len(protocols):
+            raise InputError(f"{path}: the host loaded {len(loaded)} of {len(protocols)} protocols")
+        for protocol in protocols:  # Step.__init__ of pyworkflow 3.11 loses the label that loadProtocols hands it
+            run = loaded[protocol["object.id"]]
+            run.setObjLabel(protocol.get("object.label") or protocol["object.className"])
+            run.setObjComment(protocol.get("object.comment") or "")
+            _check_parameters(run, folders)
+            project.mapper.store(run)
+        project.mapper.commit()
+    except InputError:
+        os.chdir(folders[0])
+        shutil.rmtree(project.path)
+        raise
+    Path(RECORD).write_text(json.dumps({"workflow": str(path), "values": values}, indent=1))
+    return project
+
+
+def resumed_project(workspace, name, values):
+    """Open project `name` again; raises InputError if `values` {alias: text} are not those it was made with."""
+    project = host.open_project(workspace, name, create=False)
+    made_with = json.loads(Path(RECORD).read_text())["values"] if Path(RECORD).exists() else {}
+    for alias, value in values.items():
+        if value != made_with.get(alias):
+            raise InputError(
+                f"{alias}={value} differs from what project {name} was made with: resume it unchanged, or make another"
+            )
+    return project
+
+
+def sentence(errors):
+    """The messages of a protocol's validation as one line; the host writes a label between asterisks."""
+    return " ".join(" ".join(re.sub(r"^\*(.+?)\* ", r"\1 ", error) for error in errors).split())
+
+
+def _check_classes(protocols, path):
+    known = host.known_protocols()
+    unknown = sorted({p["object.className"] for p in protocols} - known.keys())
+    if unknown:
+        raise InputError(f"{path}: protocol {', '.join(unknown)} is not installed: install its plugin, or leave it out")
+    for protocol in protocols:
+        parameters = {name for name, _ in known[protocol["object.className"]]().iterDefinitionAttributes()}
+        strange = [
+            k for k in protocol if not k.startswith(("object.", "_")) and k not in parameters and k not in HOST_KEYS
+        ]
+        if strange:
+            print(f"warning: {protocol['object.className']} has no parameter {', '.join(strange)}", file=sys.stderr)
+
+
+def _check_parameters(run, folders):
+    from pyworkflow.protocol.params import PathParam
+
+    for name, parameter in run.getDefinition().iterParams():
+        if isinstance(parameter, PathParam) and run.evalParamCondition(name):
+            _make_absolute(run, parameter, getattr(run, name), folders)
+    pending = any(pointer.hasValue() for _, pointer in run.iterInputAttributes())
+    if not pending:
+        errors = run.validate()
+    else:  # ours survive inputs that are not there yet, others need not
+        errors = run._validate() if type(run).__module__.startswith("stadyn.") else []
+    if errors:
+        raise InputError(f"{run.getObjLabel()}: {sentence(errors)}")
+
+
+def _make_absolute(run, parameter, attribute, folders):
+    value = attribute.get()
+    if not value or not str(value).strip():
+        return
+    path = os.path.expanduser(value)
+    for folder in folders:  # a run's own folder is the project, not where the user stands
+        if os.path.exists(os.path.join(folder, path)):
+            attribute.set(os.path.abspath(os.path.join(folder, path)))
+            return
+    if not glob.glob(path):
+        raise InputError(f"{run.getObjLabel()}: {parameter.label.get()} {value!r}: no such file or folder")

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a saved workflow through the host, unattended: ``python -m stadyn replay WORKFLOW [alias=value ...]``."""
+
+import json
+import os
+import re
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+from . import host
+from .core.errors import InputError
+from .projects import new_project, resumed_project, sentence
+from .workflow import TYPE_NAMES, parse_values, read_workflow
+
+
+def add_arguments(parser):
+    """Declare the command line."""
+    parser.add_argument(
+        "workflow",
+        metavar="WORKFLOW",
+        help="JSON exported by the host, .json.template, or a template's bare name (vlp_nine_steps)",
+    )
+    parser.add_argument(
+        "values", metavar="alias=value", nargs="*", help="answers to the template's questions; see --list"
+    )
+    parser.add_argument("--list", action="store_true", help="show what the template asks for, and stop")
+    parser.add_argument(
+        "--projects",
+        metavar="DIR",
+        help="folder for the host's projects (default: $SCIPION_USER_DATA, else ./stadyn_projects)",
+    )
+    parser.add_argument(
+        "--project", metavar="NAME", help="name of the project (default: the workflow's name and the time)"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with an existing project; finished protocols are skipped"
+    )
+    parser.add_argument("--until", metavar="LABEL", help="stop after the protocol with this label")
+    parser.add_argument("--export", metavar="DIR", help="leave final tables, maps, FSC and summary.json there")
+    parser.add_argument("--log", metavar="FILE", help="one JSON line per event")
+    _let_values_follow_options(parser)
+
+
+def _let_values_follow_options(parser):
+    """Take ``alias=value`` wherever it stands; argparse alone refuses positionals after an option."""
+    parse = parser.parse_known_args
+
+    def parse_mixed(args=None, namespace=None):
+        namespace, left = parse(args, namespace)
+        namespace.values += [word for word in left if not word.startswith("-")]
+        return namespace, [word for word in left if word.startswith("-")]
+
+    parser.parse_known_args = parse_mixed
+
+
+def run(args):
+    """Make or resume the project and run it; returns the exit code."""
+    workflow = read_workflow(args.workflow)
+    if args.list:
+        _print_fields(workflow)
+        return 0
+    values = parse_values(args.values)
+    start_folder = os.getcwd()
+    workspace = Path(args.projects or os.environ.get("SCIPION_USER_DATA") or "stadyn_projects").expanduser().absolute()
+    export = Path(args.export).absolute() if args.export else None
+    log = EventLog(Path(args.log).absolute() if args.log else None)
+    # A resumed project keeps the values it was made with.
+    protocols = [] if args.resume else workflow.filled(values)
+    host.prepare_environment(workspace)
+    try:
+        project = _project(args, workflow, values, protocols, workspace)
+        ok = _run_all(project, _chosen(project, args.until), log)
+        if ok and export:
+            from .export import export_results
+
+            print(f"exported to {export}: {', '.join(export_results(project, export, log.events))}")
+    finally:
+        os.chdir(start_folder)
+    return 0 if ok else 1
+
+
+class EventLog:
+    """What happened, kept in memory and written as one JSON line each."""
+
+    def __init__(self, path=None):
+        self.events = []
+        self._path = path
+
+    def add(self, event, **details):
+        """Record one event, now."""
+        self.events.append({"event": event, "time": datetime.now().isoformat(timespec="seconds"), **details})
+        if self._path:
+            with open(self._path, "a") as file:
+                file.write(json.dumps(self.events[-1]) + "\n")
+
+
+def _print_fields(workflow):
+    if workflow.description:
+        print(workflow.description, end="\n\n")
+    rows = [("alias", "what", "type", "default")]
+    rows += [(alias, f.label, TYPE_NAMES[f.type], f.default) for alias, f in workflow.fields.items()]
+    _print_table(rows)
+
+
+def _project(args, workflow, values, protocols, workspace):
+    if args.resume:
+        if not args.project:
+            raise InputError("--resume needs --project NAME, the project to go on with")
+        return resumed_project(workspace, args.project, values)
+    name = re.sub(r"[^\w.-]", "-", args.project or f"{workflow.name}-{datetime.now():%y%m%d-%H%M%S}")
+    project = new_project(workspace, name, workflow.path, values, protocols)
+    print(f"project {name} in {workspace}: {len(protocols)} protocols from {workflow.path.name}")
+    return project
+
+
+def _chosen(project, until):
+    """The protocols to run, in order, up to and with the label `until`."""
+    runs = host.runs_in_order(project)
+    if until is None:
+        return runs
+    labels = [run.getObjLabel() for run in runs]
+    matching = [i for i, label in enumerate(labels) if label.lower() == until.lower()]
+    if not matching:
+        raise InputError(f"--until {until!r}: no protocol has this label; there are: {', '.join(labels)}")
+    return runs[: matching[0] + 1]
+
+
+def _run_all(project, runs, log):
+    """Run in order until one fails; prints as it goes and a table at the end. Returns whether all finished."""
+    width = max(len(run.getObjLabel()) for run in runs)
+    rows = []
+    for number, planned in enumerate(runs, 1):
+        run = project.getProtocol(planned.getObjId(), fromRuns=True)
+        label = run.getObjLabel()
+        print(f"[{number:2d}/{len(runs)}] {label:{width}s} ", end="", flush=True)
+        row = _run_one(project, run, log)
+        rows.append(row)
+        print(_outcome(row), flush=True)
+        if row["event"] == "failed":
+            print(f"stadyn replay: {label} failed: {row['error']}\nits log: {row['log']}", file=sys.stderr, flush=True)
+            break
+    _print_summary(rows)
+    return all(row["event"] != "failed" for row in rows)
+
+
+def _run_one(project, run, log):
+    label = run.getObjLabel()
+    step = re.match(r"(?:step )?(\d+)", label, re.IGNORECASE)
+    about = {"step": step.group(1) if step else "", "protocol": label, "class": run.getClassName()}
+    if run.isFinished():
+        log.add("skipped", **about, seconds=0.0, **_counts(run))
+        return log.events[-1]
+    log.add("started", **about)
+    began = time.monotonic()
+    errors = run.validate()
+    if errors:
+        log.add(
+            "failed",
+            **about,
+            seconds=0.0,
+            **_counts(run),
+            error=sentence(errors),
+            log=os.path.abspath(run.getWorkingDir()),
+        )
+        return log.events[-1]
+    host.launch(project, run)
+    seconds = round(time.monotonic() - began, 1)
+    if run.isFinished():
+        log.add("finished", **about, seconds=seconds, **_counts(run))
+    else:
+        error, where = host.failure(run)
+        log.add("failed", **about, seconds=seconds, **_counts(run), error=error, log=where)
+    return log.events[-1]
+
+
+def _counts(run):
+    return {
+        "particles_in": host.particle_count(host.inputs_of(run)),
+        "particles_out": host.particle_count(host.outputs_of(run)),
+    }
+
+
+def _outcome(row):
+    if row["event"] == "skipped":
+        return "finished before"
+    counts = f"{_number(row['particles_in']):>7s} -> {_number(row['particles_out']):7s}"
+    return f"{counts} {row['seconds']:8.1f} s" + ("  FAILED" if row["event"] == "failed" else "")
+
+
+def _number(count):
+    return "" if count is None else str(count)
+
+
+def _print_summary(rows):
+    table = [("step", "protocol", "particles in", "out", "seconds")]
+    table += [
+        (r["step"], r["protocol"], _number(r["particles_in"]), _number(r["particles_out"]), f"{r['seconds']:.1f}")
+        for r in rows
+    ]
+    table.append(("", "total", "", "", f"{sum(r['seconds'] for r in rows):.1f}"))
+    print()
+    _print_table(table)
+
+
+def _print_table(rows):
+    widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
+    for i, row in enumerate(rows):
+        print("  ".join(f"{cell!s:{width}s}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        if i == 0:
+            print("  ".join("-" * width for width in widths))
