@@ -7,6 +7,7 @@ import numpy as np
 from scipy import fft as sfft
 
 from .errors import InputError
+from .fourier import frequency_radius
 
 GOLD_STANDARD_THRESHOLD = 0.143  # Rosenthal & Henderson 2003, doi:10.1016/j.jmb.2003.07.013
 CONSERVATIVE_THRESHOLD = 0.5
@@ -38,11 +39,8 @@ class FSCCurve:
 
 
 def shell_indices(box_px):
-    """(n, n, n//2 + 1) int, the shell of each coefficient of ``rfftn`` of a box of side n; corners go beyond n // 2."""
-    full = np.fft.fftfreq(box_px, 1.0 / box_px).astype(np.float32) ** 2
-    half = np.arange(box_px // 2 + 1, dtype=np.float32) ** 2
-    squared = full[:, None, None] + full[None, :, None] + half
-    return np.rint(np.sqrt(squared, out=squared), out=squared).astype(np.int32)
+    """(n, n, n//2 + 1) int, the shell of each coefficient of ``rfftn``; corners go beyond n // 2."""
+    return np.rint(frequency_radius(box_px)).astype(np.int32)
 
 
 def fsc(a, b):

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from .errors import InputError
+from .resample import box_coordinates
 
 BINARY_LEVEL = 0.5
 GROWING_LEVEL = 0.3  # a Gaussian-filtered mask cut below one half has grown: by half a sigma at this level
@@ -19,14 +20,14 @@ CONTRASTS = {"bright": 1.0, "dark": -1.0}
 
 def sphere(box_px, radius_px, soft_px, center=(0, 0, 0)):
     """Ball of `radius_px` about `center`, (x, y, z) px from the box centre."""
-    x, y, z = centered_grid(box_px)
+    x, y, z = box_coordinates(box_px)
     distance = np.sqrt((x - center[0]) ** 2 + (y - center[1]) ** 2 + (z - center[2]) ** 2)
     return soft_edge(distance - radius_px, soft_px)
 
 
 def cylinder(box_px, radius_px, z_min_px, z_max_px, soft_px):
     """Cylinder about the z axis, between `z_min_px` and `z_max_px` from the box centre."""
-    x, y, z = centered_grid(box_px)
+    x, y, z = box_coordinates(box_px)
     return soft_edge(np.hypot(x, y) - radius_px, soft_px) * _between(z, z_min_px, z_max_px, soft_px)
 
 
@@ -41,7 +42,7 @@ def curved_slab(box_px, surface_radius_px, radius_px, z_min_px, z_max_px, soft_p
     z_min_px, z_max_px : float, heights over that sphere, outward positive
     soft_px : float, width of the cosine edge
     """
-    x, y, z = centered_grid(box_px)
+    x, y, z = box_coordinates(box_px)
     height = np.sqrt(x**2 + y**2 + (z + surface_radius_px) ** 2) - surface_radius_px
     return soft_edge(np.hypot(x, y) - radius_px, soft_px) * _between(height, z_min_px, z_max_px, soft_px)
 
@@ -115,12 +116,6 @@ def check_mask(mask, volume=None):
     return messages
 
 
-def centered_grid(box_px):
-    """x, y, z (px) from the box centre, broadcasting to [z, y, x]."""
-    axis = np.arange(box_px, dtype=np.float32) - box_px // 2
-    return axis[None, None, :], axis[None, :, None], axis[:, None, None]
-
-
 def soft_edge(outside_px, soft_px):
     """1 where `outside_px` <= 0, 0 from `soft_px` on, half a cosine between; float32."""
     if soft_px <= 0:
@@ -142,7 +137,7 @@ def otsu_threshold(values, bins=256):
 
 
 def _distance_from_center(box):
-    x, y, z = centered_grid(box)
+    x, y, z = box_coordinates(box)
     return np.sqrt(x**2 + y**2 + z**2)
 
 
