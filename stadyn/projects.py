@@ -77,6 +77,8 @@ def sentence(errors):
 def _check_classes(protocols, path):
     known = host.known_protocols()
     unknown = sorted({p["object.className"] for p in protocols} - known.keys())
+    if any(name.startswith("StadynProt") for name in unknown):
+        raise InputError(f"the host does not find {unknown[0]}: install this package into this Python (pip install .)")
     if unknown:
         raise InputError(f"{path}: protocol {', '.join(unknown)} is not installed: install its plugin, or leave it out")
     for protocol in protocols:
