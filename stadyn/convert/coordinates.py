@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Oriented particles in Scipion's SetOfCoordinates3D and in a `ParticleTable`, both ways.
+
+Scipion's matrix takes the box to the reference, ``x_ref = M @ x_box`` from the box
+centre: ``M = [E | -E d]`` with ``E = rotation.T`` and `d` the shift of the particle
+from that centre. A refined shift found in M is folded into the position.
+
+Scipion stores a position relative to the centre of its tomogram, in pixels of the
+set. `half`, `parent` and `marker` travel as attributes of each coordinate, VLP as
+its group, CC as its score; a score of exactly 0 is the host's way to say "none".
+"""
+
+import numpy as np
+from pyworkflow.object import Integer
+from tomo.constants import BOTTOM_LEFT_CORNER, SCIPION
+from tomo.objects import Coordinate3D
+
+from stadyn.core.errors import InputError
+from stadyn.core.particles import ParticleTable
+
+EXTRA_COLUMNS = {"half": "_stadynHalf", "parent": "_stadynParent", "marker": "_stadynMarker"}
+"""Columns of the table that the host has no place for -> attribute of the coordinate."""
+
+
+def matrix_from_pose(rotation, shift=(0.0, 0.0, 0.0)):
+    """(4, 4) Scipion's matrix of a particle at `shift` (3,) pixels from the box centre, rotation reference -> box."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation.T
+    matrix[:3, 3] = -rotation.T @ np.asarray(shift, float)
+    return matrix
+
+
+def pose_from_matrix(matrix):
+    """The (rotation, shift) that `matrix_from_pose` was given."""
+    rotation = np.asarray(matrix, float)[:3, :3].T
+    return rotation, -rotation @ np.asarray(matrix, float)[:3, 3]
+
+
+def tomogram_centre(tomogram):
+    """(3,) where in a Scipion tomogram (0-based pixels) the host puts the origin of its coordinates."""
+    probe = Coordinate3D()
+    probe.setVolume(tomogram)
+    probe.setPosition(0.0, 0.0, 0.0, BOTTOM_LEFT_CORNER)
+    return -np.array(probe.getPosition(SCIPION))
+
+
+class CoordinateFrame:
+    """Positions of one set in the pixels of its tomograms; looks at each tomogram's header once only.
+
+    Parameters
+    ----------
+    tomograms : SetOfTomograms or list of Tomogram that the coordinates belong to
+    pixel_size : float, Å, of the coordinates; that of each tomogram by default
+    """
+
+    def __init__(self, tomograms, pixel_size=None):
+        self.tomograms = {tomogram.getTsId(): tomogram.clone() for tomogram in tomograms}
+        self._centres = {}
+        self._pixel_size = pixel_size
+
+    def tomogram(self, tomogram_id):
+        """The Scipion tomogram of that tsId; InputError if there is none."""
+        if tomogram_id not in self.tomograms:
+            known = ", ".join(sorted(self.tomograms))
+            raise InputError(f"particles lie in tomogram {tomogram_id}, which is not among {known}: add it")
+        return self.tomograms[tomogram_id]
+
+    def scale(self, tomogram_id):
+        """Pixels of the tomogram per pixel of the coordinates."""
+        return (self._pixel_size or self.tomogram(tomogram_id).getSamplingRate()) / self.tomogram(
+            tomogram_id
+        ).getSamplingRate()
+
+    def position(self, coordinate):
+        """(3,) 0-based pixels of the tomogram of a stored coordinate, without the shift in its matrix."""
+        name = coordinate.getTomoId()
+        return np.array(coordinate.getPosition(SCIPION)) * self.scale(name) + self._centre(name)
+
+    def place(self, coordinate, tomogram_id, position):
+        """Put a new `coordinate` at `position` (3,), 0-based pixels of its tomogram."""
+        coordinate.setVolume(self.tomogram(tomogram_id))
+        stored = (np.asarray(position, float) - self._centre(tomogram_id)) / self.scale(tomogram_id)
+        coordinate.setPosition(*map(float, stored), SCIPION)
+
+    def _centre(self, tomogram_id):
+        if tomogram_id not in self._centres:
+            self._centres[tomogram_id] = tomogram_centre(self.tomogram(tomogram_id))
+        return self._centres[tomogram_id]
+
+
+def annotate(coordinate, table, row):
+    """Write group, score and the extra columns of one row; on every item, or the host drops the column."""
+    coordinate.setGroupId(int(table.surface_ids[row]))
+    cc = float(table.cc[row])
+    coordinate.setScore(cc if np.isfinite(cc) else 0.0)
+    for column, attribute in EXTRA_COLUMNS.items():
+        setattr(coordinate, attribute, Integer(int(getattr(table, column)[row])))
+
+
+def annotations(coordinate):
+    """The columns that `annotate` wrote, as a dict of one value each; absent ones are 0, no score is nan."""
+    values = {"surface_ids": coordinate.getGroupId() or 0, "cc": coordinate.getScore() or np.nan}
+    for column, attribute in EXTRA_COLUMNS.items():
+        values[column] = coordinate.getAttributeValue(attribute) or 0
+    return values
+
+
+def read_particles(coordinates):
+    """The particles of a SetOfCoordinates3D as a `ParticleTable`, positions in unbinned pixels of the tomograms.
+
+    Raises InputError for coordinates that belong to no tomogram, or to one that is not in their set.
+    """
+    tomograms = coordinates.getPrecedents()
+    if tomograms is None:
+        raise InputError("the coordinates have lost their tomograms: import or extract them again")
+    frame = CoordinateFrame(tomograms, coordinates.getSamplingRate())
+    rows = []
+    for item in coordinates.iterItems():
+        name = item.getTomoId()
+        rotation, shift = pose_from_matrix(item.getMatrix())
+        position = frame.position(item) + shift * frame.scale(name)
+        rows.append(
+            dict(positions=position, rotations=rotation, tomogram_ids=name, ids=item.getObjId(), **annotations(item))
+        )
+    return table_from_rows(rows)
+
+
+def table_from_rows(rows):
+    """A `ParticleTable` of dicts that hold one row each."""
+    return (
+        ParticleTable(**{key: np.array([row[key] for row in rows]) for key in rows[0]})
+        if rows
+        else ParticleTable.empty()
+    )
+
+
+def write_coordinates(table, output, tomograms, item_class=Coordinate3D):
+    """Append the particles of `table` to a SetOfCoordinates3D, shifts in the positions, ids kept.
+
+    Parameters
+    ----------
+    table : ParticleTable
+    output : SetOfCoordinates3D with a sampling rate
+    tomograms : SetOfTomograms, or list of Tomogram, that hold every tsId of the table
+    item_class : Coordinate3D or a subclass
+
+    Raises InputError for a tsId that is not among the tomograms, or an id that occurs twice.
+    """
+    check_unique_ids(table)
+    frame = CoordinateFrame(tomograms, output.getSamplingRate())
+    for row in range(len(table)):
+        item = item_class()
+        item.setObjId(int(table.ids[row]))
+        frame.place(item, str(table.tomogram_ids[row]), table.positions[row])
+        item.setMatrix(matrix_from_pose(table.rotations[row]))
+        annotate(item, table, row)
+        output.append(item)
+
+
+def check_unique_ids(table):
+    """InputError if two particles share an id: the host's sets would overwrite one with the other."""
+    values, counts = np.unique(table.ids, return_counts=True)
+    if np.any(counts > 1):
+        raise InputError(f"two particles have the id {values[counts > 1][0]}: merge the sets with new ids")

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Particles that were cut into files: Scipion's sets of subtomograms as table and boxes, and back.
+
+The coordinate of a subtomogram stays where its box was cut, in pixels of the set it
+was picked in; the subtomogram's own matrix says where the particle is in the box,
+in pixels of the box. Subtomograms without coordinates, such as averages, are each
+taken as a tomogram of their own, without a file, whose origin is the box centre.
+"""
+
+import os
+from collections import Counter
+
+import numpy as np
+from pwem.objects import Transform
+from tomo.objects import AverageSubTomogram, Coordinate3D, SubTomogram
+
+from stadyn.core.particles import ParticleBoxes
+from stadyn.core.tomograms import Tomogram
+
+from .coordinates import (
+    CoordinateFrame,
+    annotate,
+    annotations,
+    check_unique_ids,
+    matrix_from_pose,
+    pose_from_matrix,
+    table_from_rows,
+)
+from .tomograms import FULL_RANGE, acquisition_wedge, volume_path
+
+
+def read_subtomograms(subtomograms):
+    """(ParticleTable, ParticleBoxes) of a SetOfSubTomograms (averages included)."""
+    frame = coordinate_frame(subtomograms)
+    rows, paths, indices, centres = [], [], [], []
+    for item in subtomograms.iterItems():
+        centre, scale, row = _row(item, subtomograms.getSamplingRate(), frame)
+        rows.append(row)
+        paths.append(volume_path(item))
+        indices.append(max(item.getIndex() - 1, 0))
+        centres.append(centre)
+    return table_from_rows(rows), ParticleBoxes(paths, indices, centres, subtomograms.getSamplingRate())
+
+
+def coordinate_frame(subtomograms):
+    """The `CoordinateFrame` of the coordinates behind a set, or None for subtomograms without any."""
+    if not subtomograms.hasCoordinates3D():
+        return None
+    coordinates = subtomograms.getCoordinates3D()
+    return CoordinateFrame(coordinates.getPrecedents(), coordinates.getSamplingRate())
+
+
+def stand_in_tomograms(subtomograms):
+    """Tomograms without a file for subtomograms without coordinates: name, pixel size, and the wedge of the items.
+
+    An average, or an item that does not tell its tilt range, has no missing wedge.
+    """
+    wedges = {}
+    for item in subtomograms.iterItems():
+        tilts = not isinstance(item, AverageSubTomogram) and item.hasAcquisition()
+        wedge = acquisition_wedge(item.getAcquisition(), item.getFileName(), "import it again") if tilts else FULL_RANGE
+        wedges.setdefault(_box_name(item), wedge)
+    pixel_size = float(subtomograms.getSamplingRate())
+    return [Tomogram(name, "", pixel_size, (0, 0, 0), wedge) for name, wedge in wedges.items()]
+
+
+def _box_name(item):
+    return item.getVolName() if item._volName.hasValue() else f"box_{item.getObjId()}"
+
+
+def _row(item, pixel_size, frame):
+    """(box centre in unbinned pixels, pixels of the tomogram per pixel of the box, columns of the table)."""
+    transform, coordinate = item.getTransform(), item.getCoordinate3D()
+    if frame is None or coordinate is None:
+        centre, scale, columns = np.zeros(3), 1.0, dict(surface_ids=0, cc=np.nan, half=0, parent=0, marker=0)
+        name = _box_name(item)
+    else:
+        name = coordinate.getTomoId()
+        centre, columns = frame.position(coordinate), annotations(coordinate)
+        scale = pixel_size / frame.tomogram(name).getSamplingRate()
+        if transform is None:  # nobody has refined it yet: the pose is the one it was picked with
+            transform, scale = coordinate._eulerMatrix, frame.scale(name)
+    rotation, shift = pose_from_matrix(np.eye(4) if transform is None else transform.getMatrix())
+    columns.update(positions=centre + shift * scale, rotations=rotation, tomogram_ids=name, ids=item.getObjId())
+    return centre, scale, columns
+
+
+def write_subtomograms(table, boxes, output, tomograms):
+    """Append particles that were cut from `tomograms` into boxes of their own to a SetOfSubTomograms, ids kept.
+
+    Parameters
+    ----------
+    table, boxes : ParticleTable and ParticleBoxes of as many rows
+    output : SetOfSubTomograms that has the sampling rate of the boxes, and the coordinates they were cut at
+    tomograms : SetOfTomograms, or list of Tomogram, that hold every tsId of the table
+    """
+    check_unique_ids(table)
+    frame = CoordinateFrame(tomograms, output.getCoordinates3D().getSamplingRate())
+    volumes = Counter(boxes.paths)
+    for row in range(len(table)):
+        item = SubTomogram()
+        item.setObjId(int(table.ids[row]))
+        path = boxes.paths[row]
+        # Scipion counts the volumes of a stack from 1; 0 is a file of one volume.
+        item.setLocation(int(boxes.indices[row]) + 1 if volumes[path] > 1 else 0, project_path(path))
+        item.setSamplingRate(boxes.pixel_size)
+        item.setAcquisition(frame.tomogram(str(table.tomogram_ids[row])).getAcquisition())
+        _place_in_box(item, table, boxes, row, frame)
+        output.append(item)
+
+
+def write_refined_subtomograms(table, source, output):
+    """Append the items of the SetOfSubTomograms `source` that are in `table`, with its poses and columns, to `output`.
+
+    Boxes, files and whatever else other packages keep on the items stay as they are.
+    """
+    check_unique_ids(table)
+    frame = coordinate_frame(source)
+    _, boxes = read_subtomograms(source)
+    box_rows = {key: row for row, key in enumerate(item.getObjId() for item in source.iterItems())}
+    rows = {int(key): row for row, key in enumerate(table.ids)}
+    boxes = boxes.select([box_rows[key] for key in rows])
+    output.copyInfo(source)
+    output.setAlignment3D()
+    for item in source.iterItems():
+        if item.getObjId() in rows:
+            refined = item.clone()
+            _place_in_box(refined, table, boxes, rows[item.getObjId()], frame)
+            output.append(refined)
+
+
+def _place_in_box(item, table, boxes, row, frame):
+    """Give a SubTomogram the pose, tomogram, coordinate and columns of one row."""
+    name = str(table.tomogram_ids[row])
+    item.setVolName(name)
+    shift, scale = table.positions[row] - boxes.centers[row], 1.0
+    if frame is not None:
+        scale = boxes.pixel_size / frame.tomogram(name).getSamplingRate()
+        coordinate = item.getCoordinate3D() or Coordinate3D()
+        frame.place(coordinate, name, boxes.centers[row])
+        coordinate.setObjId(int(table.ids[row]))
+        coordinate.setMatrix(matrix_from_pose(table.rotations[row], shift / frame.scale(name)))
+        annotate(coordinate, table, row)
+        item.setCoordinate3D(coordinate)
+    transform = Transform()
+    transform.setMatrix(matrix_from_pose(table.rotations[row], shift / scale))
+    item.setTransform(transform)
+
+
+def project_path(path):
+    """`path` relative to the project, the current folder, when it lies inside: projects can be moved."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith(os.pardir) else relative

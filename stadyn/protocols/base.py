@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all protocols share: input as tables, jobs as processes the host can queue, and results that outlive a process.
+
+A step hands over to the next by files in the run's `extra` folder, never by attributes:
+a run that is continued is a new process.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from pwem.protocols import EMProtocol
+from pyworkflow.object import PointerList
+from pyworkflow.utils import Environ
+from tomo.protocols import ProtTomoBase
+
+from stadyn.convert.particles import precedents, read_particle_input, write_particles_like
+from stadyn.core.errors import InputError
+from stadyn.core.particles import ParticleBoxes, ParticleTable
+from stadyn.io.results import read_result, write_result
+from stadyn.io.settings import read_settings, write_json
+
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+SUMMARY = "summary.json"
+
+
+def validation_errors(*checks):
+    """The messages of the `InputError`s that callables raise: what `_validate` returns. Each check is tried."""
+    errors = []
+    for check in checks:
+        try:
+            check()
+        except InputError as error:
+            errors.append(str(error))
+    return errors
+
+
+def group_paths(folder, groups, prefix="average_", suffix=".mrc"):
+    """{group: path} of the files that a job wrote into `folder`, one per group."""
+    return {group: os.path.join(folder, f"{prefix}{group}{suffix}") for group in groups}
+
+
+class StadynProtocol(EMProtocol, ProtTomoBase):
+    """Base of every protocol here; a subclass defines the form, the steps, and what `_checks`.
+
+    Members for subclasses
+    ----------------------
+    resultPath(*names)                  a path in the run's `extra` folder
+    readInput(name)                     ParticleInput (table, tomograms, boxes) of a pointer parameter
+    jobSettings(particles, **more)      the common keys of a job's settings; writes its input tables
+    runStadynJob(name, settings)        ``python -m stadyn NAME settings.json`` through the host
+    readTable / readBoxes               what a job left
+    createLike(table, name)             particles of the class that came in, with new poses
+    saveSummary / loadSummary           figures of this run, kept in summary.json and shown in the summary
+    """
+
+    _label = None
+
+    # ----- files of this run
+
+    def resultPath(self, *names):
+        """A path in the folder of this run's results, relative to the project."""
+        return self._getExtraPath(*names)
+
+    def saveSummary(self, **figures):
+        """Add figures to the run's summary.json, which `_summary`, viewers and exports read."""
+        write_json(self.resultPath(SUMMARY), {**self.loadSummary(), **figures})
+
+    def loadSummary(self):
+        """The dict that `saveSummary` collected so far."""
+        path = self.resultPath(SUMMARY)
+        return read_settings(path) if os.path.exists(path) else {}
+
+    def readTable(self, *names):
+        """The ParticleTable in a result file of this run."""
+        return read_result(self.resultPath(*names), ParticleTable)
+
+    def readBoxes(self, *names):
+        """The ParticleBoxes in a result file of this run."""
+        return read_result(self.resultPath(*names), ParticleBoxes)
+
+    # ----- input
+
+    def given(self, name):
+        """The object that the pointer parameter `name` leads to, or None."""
+        return getattr(self, name).get()
+
+    def readInput(self, name="inputParticles"):
+        """The `ParticleInput` behind a pointer parameter; InputError for particles that cannot be used."""
+        return read_particle_input(self.given(name))
+
+    def pixelSize(self, name="inputParticles"):
+        """Å per unbinned pixel of the tomograms behind a pointer to particles or tomograms."""
+        source = self.given(name)
+        tomograms = precedents(source) if hasattr(source, "iterCoordinates") else source
+        return float((source if tomograms is None else tomograms).getSamplingRate())
+
+    # ----- jobs
+
+    def gpuIds(self):
+        """Numbers of the GPUs this run may use, or None; a queue system counts them anew from 0."""
+        if not self.usesGpu():
+            return None
+        assigned = self._stepsExecutor.getGpuList() if getattr(self, "_stepsExecutor", None) else None
+        return [int(gpu) for gpu in assigned or self.getGpuList()]
+
+    def jobSettings(self, particles, output="job", **more):
+        """The keys that every job on particles understands; writes particles.npz and boxes.npz for it.
+
+        Parameters
+        ----------
+        particles : ParticleInput
+        output : str, folder under `extra` that the job creates
+        more : further keys, which may also replace common ones
+        """
+        table, boxes = self.resultPath("input_particles.npz"), None
+        write_result(table, particles.table)
+        if particles.boxes is not None:
+            boxes = self.resultPath("input_boxes.npz")
+            write_result(boxes, particles.boxes)
+        settings = {
+            "tomograms": [tomogram_settings(tomogram) for tomogram in particles.tomograms],
+            "particles": os.path.abspath(table),
+            "boxes": boxes and os.path.abspath(boxes),
+            "output": os.path.abspath(self.resultPath(output)),
+            "gpu": self.gpuIds(),
+            "threads": self.numberOfThreads.get(),
+        }
+        return {**settings, **more}
+
+    def runStadynJob(self, name, settings):
+        """Run ``python -m stadyn NAME SETTINGS.json`` through the host, here or in its queue.
+
+        Raises InputError with the job's own sentence when it refuses its input.
+        """
+        path = self.resultPath(f"{name}.json")
+        write_json(path, settings)
+        environ = Environ(os.environ)
+        environ.set("PYTHONPATH", str(PACKAGE_ROOT), position=Environ.BEGIN)  # of a checkout too, not only installed
+        environ.update({"PYTHONUNBUFFERED": "1"})  # progress is for those who watch the log
+        try:
+            self.runJob(sys.executable, f"-m stadyn {name} {_quoted(path)}", env=environ, numberOfMpi=1)
+        except subprocess.CalledProcessError as error:
+            sentence = self._lastSentence(name)
+            if sentence is None:
+                raise
+            raise InputError(sentence) from error
+
+    def _lastSentence(self, name):
+        """What a failed job said last on its way out, from the run's logs."""
+        for log in (self.getStderrLog(), self.getStdoutLog()):
+            if os.path.exists(log):
+                found = re.findall(rf"^stadyn {name}: (.+)$", Path(log).read_text(errors="replace"), re.M)
+                if found:
+                    return found[-1]
+        return None
+
+    # ----- output
+
+    def createSet(self, set_class, suffix=""):
+        """A new empty set of this run, in a file named after its class and `suffix`."""
+        return set_class.create(self._getPath(), suffix=suffix)
+
+    def createLike(self, table, name="inputParticles", suffix=""):
+        """A set of the class that came in at `name`, holding `table`, whose ids are among those that came in."""
+        source = self.given(name)
+        output = self.createSet(source.getClass(), suffix)
+        write_particles_like(source, table, output)
+        return output
+
+    def defineOutput(self, name, output, *sources):
+        """Define one output, and say which pointer parameters it came from."""
+        self._defineOutputs(**{name: output})
+        for source in sources:
+            if self.given(source) is not None:
+                self._defineSourceRelation(getattr(self, source), output)
+
+    # ----- what the form shows
+
+    def _checks(self):
+        """Callables that raise InputError for input that cannot work; run only when no required pointer is empty."""
+        return []
+
+    def _validate(self):
+        required = [name for name, param in self._definition.iterPointerParams() if self._isRequired(name, param)]
+        if any(self._isEmpty(name) for name in required):
+            return []  # the host itself says which
+        return validation_errors(*self._checks())
+
+    def _isRequired(self, name, param):
+        return not param.allowsNull.get() and self.evalParamCondition(name)
+
+    def _isEmpty(self, name):
+        value = getattr(self, name)
+        if isinstance(value, PointerList):
+            return len(value) == 0 or any(pointer.get() is None for pointer in value)
+        return value.get() is None
+
+    def _summary(self):
+        lines = self._summaryLines(self.loadSummary())
+        return lines or ["Not finished yet."]
+
+    def _summaryLines(self, figures):
+        """Sentences about the figures that `saveSummary` kept."""
+        return [f"{key.replace('_', ' ')}: {value}" for key, value in figures.items()]
+
+    def _citations(self):
+        return ["Scaramuzza2021", "CastanoDiez2012"]
+
+
+def tomogram_settings(tomogram):
+    """A `stadyn.core.tomograms.Tomogram` as the settings of a job hold it."""
+    return {
+        "id": tomogram.id,
+        "path": tomogram.path,
+        "pixel_size": tomogram.pixel_size,
+        "shape": list(tomogram.shape),
+        "tilt_min_deg": tomogram.wedge.min_deg,
+        "tilt_max_deg": tomogram.wedge.max_deg,
+    }
+
+
+def _quoted(path):
+    return f'"{path}"' if " " in path else path
