@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Averages of particles that each miss a wedge: Fourier sums divided by the sum of the weights.
+
+A particle's coefficients are put at their turned frequencies on a grid twice as
+fine as the box's own, by trilinear weights; seen back in real space, with the
+grid's sinc^2 envelope divided out, that is the particle turned by trigonometric
+interpolation, exact but for the grid's small aliases. The sum of the particles'
+weights goes the same way, symmetry is applied to both sums, and their quotient is
+the average (Dynamo's Fourier compensation).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+
+from .arrays import array_module, to_host
+from .fourier import OVERSAMPLING, frequency_radius, volume_from_half_cube
+from .resample import box_coordinates, fourier_resize, turned_copies
+from .symmetry import symmetry_matrices
+
+
+@dataclass(frozen=True, eq=False)
+class Average:
+    """An average of `n` particles; `weight` is how many of them saw each Fourier coefficient."""
+
+    volume: np.ndarray  # (box, box, box) float32 [z, y, x], contrast of the data
+    weight: np.ndarray  # (box, box, box // 2 + 1) float32, rfftn order
+    n: int
+
+
+class AverageSum:
+    """Two running sums on the oversampled half grid: coefficients and weights, in float64."""
+
+    def __init__(self, box_px, high):
+        self.box_px = box_px
+        self.k = int(np.ceil(high * OVERSAMPLING)) + 1
+        side = 2 * self.k + 1
+        self.shape = (self.k + 1, side, side)
+        size = int(np.prod(self.shape))
+        self.real, self.imag, self.weight = np.zeros(size), np.zeros(size), np.zeros(size)
+        self.n = 0
+
+    def add(self, data, weights, rotations, frequencies):
+        """Put particles, already shifted onto their centres, into the sums.
+
+        Parameters
+        ----------
+        data : (b, m) complex64, coefficients
+        weights : (m,) or (b, m) float32, weight of each coefficient
+        rotations : (b, 3, 3) reference -> tomogram
+        frequencies : (m, 3), h in the tomogram frame
+        """
+        xp = array_module(data)
+        turned = xp.matmul(xp.asarray(frequencies, dtype=np.float32), xp.asarray(rotations, dtype=np.float32))
+        sign = xp.where(turned[..., 2] < 0, -1.0, 1.0).astype(np.float32)
+        turned *= (OVERSAMPLING * sign)[..., None]
+        value = data * weights
+        value = xp.stack([value.real, value.imag * sign])
+        weights = xp.broadcast_to(weights, data.shape)
+        low = xp.floor(turned).astype(np.int32)
+        frac = turned - low
+        _, side, _ = self.shape
+        base = (low[..., 2] * side + low[..., 1] + self.k) * side + low[..., 0] + self.k
+        size = len(self.weight)
+        for corner in range(8):
+            dx, dy, dz = corner & 1, corner >> 1 & 1, corner >> 2
+            share = frac[..., 0] if dx else 1 - frac[..., 0]
+            share = share * (frac[..., 1] if dy else 1 - frac[..., 1])
+            share = share * (frac[..., 2] if dz else 1 - frac[..., 2])
+            where = (base + ((dz * side + dy) * side + dx)).ravel()
+            self.real += to_host(xp.bincount(where, (value[0] * share).ravel(), size))
+            self.imag += to_host(xp.bincount(where, (value[1] * share).ravel(), size))
+            self.weight += to_host(xp.bincount(where, (weights * share).ravel(), size))
+        self.n += len(data)
+
+    def merge(self, other):
+        """Add another sum of the same shape."""
+        self.real += other.real
+        self.imag += other.imag
+        self.weight += other.weight
+        self.n += other.n
+
+    def volumes(self):
+        """The sum of the turned particles and of their turned weights as real boxes (not yet divided)."""
+        data = (self.real + 1j * self.imag).reshape(self.shape)
+        weight = self.weight.reshape(self.shape).astype(complex)
+        weight[0, self.k, self.k] += 0.5 * self.n  # every particle's mean is known: it is zero
+        boxes = []
+        for cube in (data, weight):
+            # On fz = 0 a coefficient and its Hermitian partner share the plane; only one of them was put there.
+            cube[0] += np.conj(cube[0, ::-1, ::-1])
+            boxes.append(volume_from_half_cube(cube.astype(np.complex64), self.box_px))
+        return boxes
+
+
+def finish(total, symmetry="C1", fmin=0.01):
+    """The `Average` of an `AverageSum`.
+
+    Parameters
+    ----------
+    total : AverageSum
+    symmetry : str, "Cn" about z, applied to the sums
+    fmin : float, floor of the weight as a fraction of its largest value: where fewer
+        particles contribute, the quotient is damped rather than noise being blown up
+        (Dynamo's ``fmin`` of the Fourier compensation)
+    """
+    n = total.box_px
+    if total.n == 0:
+        return Average(np.zeros((n, n, n), np.float32), np.zeros((n, n, n // 2 + 1), np.float32), 0)
+    data, weight = (symmetrize(_in_sphere(v), symmetry) for v in total.volumes())
+    spectrum = scipy.fft.rfftn(scipy.fft.ifftshift(data))
+    weight = np.maximum(scipy.fft.rfftn(scipy.fft.ifftshift(weight)).real, 0)
+    radius = frequency_radius(n)
+    inside = (radius > 0) & (radius <= (total.k - 1) / OVERSAMPLING)
+    floor = fmin * weight[inside].max()
+    spectrum = np.where(inside, spectrum / np.maximum(weight, floor), 0)
+    volume = scipy.fft.fftshift(scipy.fft.irfftn(spectrum, s=(n, n, n)))
+    # Both sums were made of the same grid, so its density cancels but for the transform's own scale.
+    counted = weight * (total.n / max(weight[inside].max(), 1e-30))
+    return Average(_in_sphere(volume.astype(np.float32)), np.where(inside, counted, 0).astype(np.float32), total.n)
+
+
+def _in_sphere(volume, edge_px=2.0):
+    """Zero outside the inscribed sphere, where a turned box shows its periodic neighbours."""
+    n = volume.shape[0]
+    radius = np.sqrt(np.sum(box_coordinates(n) ** 2, axis=0))
+    return (volume * np.clip((n / 2 - 0.5 - radius) / edge_px, 0, 1)).astype(np.float32)
+
+
+def symmetrize(volume, symmetry):
+    """The mean of a volume over the rotations of "Cn" about z.
+
+    Turned by cubic splines on a grid twice as fine, where they are accurate up to the volume's own Nyquist.
+    """
+    rotations = symmetry_matrices(symmetry)
+    if len(rotations) == 1:
+        return volume
+    return np.mean([volume, *turned_copies(fourier_resize(volume, 2 * volume.shape[0]), rotations[1:], 2)], axis=0, dtype=np.float32)

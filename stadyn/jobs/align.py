@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job that aligns particles in rounds, group by group, and goes on from its last finished iteration."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from stadyn.core.errors import InputError
+from stadyn.core.particle_data import BATCH
+from stadyn.core.particles import ParticleTable
+from stadyn.core.refinement import IterationRecord, Refinement, average_group
+from stadyn.core.rotations import randomize_azimuth
+from stadyn.core.search import AlignmentRound
+from stadyn.io.results import read_result, write_result
+from stadyn.io.settings import check_keys, read_settings, write_json
+
+from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work
+
+ENGINES = ("fast", "exhaustive")
+
+
+def add_arguments(parser):
+    """The command line of the job."""
+    parser.add_argument("settings", help="settings file (JSON)")
+
+
+def run(args):
+    """Run the job from a settings file."""
+    run_settings(read_settings(args.settings))
+
+
+def run_settings(settings):
+    """Align as the settings say; writes particles.npz, average_<group>.mrc and convergence.json.
+
+    Returns
+    -------
+    ParticleTable, same rows, order and ids as the input
+    """
+    check_keys(settings, (*COMMON_ALLOWED, "reference", "engine"), (*COMMON_REQUIRED, "rounds"), "the settings of align")
+    engine = settings.get("engine", "fast")
+    if engine not in ENGINES:
+        raise InputError(f"engine {engine!r}: choose one of {', '.join(ENGINES)}")
+    rounds = tuple(AlignmentRound.from_dict(r) for r in settings["rounds"])
+    if not rounds:
+        raise InputError("no rounds are given: an alignment needs at least one")
+    work = Work(settings)
+    work.progress.per_step = BATCH
+    table = work.table
+    if settings.get("randomize_azimuth"):
+        table = table.replace(rotations=randomize_azimuth(table.rotations, np.random.default_rng(work.seed)))
+    refinement = Refinement(rounds, work.box_px, work.pixel_size, work.fmin, engine, work.threads)
+    mask, records = work.mask(), []
+    final = table
+    for group, rows in work.groups():
+        checkpoint = Checkpoint(work.output, group, settings)
+        resumed = checkpoint.load()
+        aligned = refinement.run(
+            work.source, table, rows, work.reference(group), mask, group, resumed, checkpoint.save, work.progress, work.xp
+        )
+        records += checkpoint.records
+        final = _with_rows(final, aligned, rows)
+        average = average_group(
+            work.source, aligned, rows, work.box_px, work.box_px // 2 - 1, rounds[-1].symmetry, work.fmin, work.threads, work.xp
+        )
+        work.write_average(group, average)
+        print(f"{group}: {len(rows)} particles aligned, mean cc {np.nanmean(aligned.cc[rows]):.4f}", flush=True)
+    write_result(work.output / "particles.npz", final)
+    write_json(work.output / "convergence.json", [asdict(record) for record in records])
+    return final
+
+
+def _with_rows(table, aligned, rows):
+    columns = {}
+    for name in ("positions", "rotations", "cc"):
+        columns[name] = getattr(table, name).copy()
+        columns[name][rows] = getattr(aligned, name)[rows]
+    return table.replace(**columns)
+
+
+class Checkpoint:
+    """The state of one group after its last finished iteration, tied to the settings it was made with."""
+
+    def __init__(self, folder, group, settings):
+        self.path = Path(folder) / f"checkpoint_{group}.npz"
+        self.round_path = Path(folder) / f"checkpoint_{group}_round.npz"
+        self.note = Path(folder) / f"checkpoint_{group}.json"
+        relevant = {k: v for k, v in settings.items() if k not in ("threads", "gpu")}
+        self.key = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+        self.records = []
+
+    def load(self):
+        """(iterations done, table, table at the round's start), or None to begin at the beginning."""
+        if not self.note.exists():
+            return None
+        note = read_settings(self.note)
+        if note.get("key") != self.key:
+            return None
+        self.records = [IterationRecord(**record) for record in note["records"]]
+        table = read_result(self._numbered(self.path, note["done"]), ParticleTable)
+        round_table = read_result(self._numbered(self.round_path, note["round_start"]), ParticleTable)
+        print(f"{note['group']}: goes on after iteration {note['done']}", flush=True)
+        return note["done"], table, round_table
+
+    def save(self, done, table, round_table, record):
+        """Write the state; the small note is renamed into place last, so a broken write is never read."""
+        self.records.append(record)
+        round_start = done - record.iteration
+        write_result(self._numbered(self.path, done), table)
+        if not self._numbered(self.round_path, round_start).exists():
+            write_result(self._numbered(self.round_path, round_start), round_table)
+        note = {
+            "key": self.key, "group": record.group, "done": done, "round_start": round_start,
+            "records": [asdict(r) for r in self.records],
+        }
+        write_json(self.note, note)
+        self._numbered(self.path, done - 1).unlink(missing_ok=True)
+        print(
+            f"{record.group}: round {record.round} iteration {record.iteration} done, mean cc {record.mean_cc:.4f},"
+            f" median turn {record.median_turn_deg:.2f} deg, median shift {record.median_shift_angst:.2f} Å,"
+            f" {record.particles / max(record.seconds, 1e-6):.0f} particles/s",
+            flush=True,
+        )
+
+    @staticmethod
+    def _numbered(path, number):
+        return path.with_name(f"{path.stem}_{number:03d}{path.suffix}")
