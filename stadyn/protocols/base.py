@@ -137,11 +137,16 @@ class StadynProtocol(EMProtocol, ProtTomoBase):
         """
         path = self.resultPath(f"{name}.json")
         write_json(path, settings)
+        self.runStadynCommand(name, path)
+
+    def runStadynCommand(self, name, *words):
+        """Run ``python -m stadyn NAME WORDS...`` through the host; InputError with the job's own sentence if it refuses."""
         environ = Environ(os.environ)
         environ.set("PYTHONPATH", str(PACKAGE_ROOT), position=Environ.BEGIN)  # of a checkout too, not only installed
         environ.update({"PYTHONUNBUFFERED": "1"})  # progress is for those who watch the log
+        arguments = " ".join(_quoted(str(word)) for word in words)
         try:
-            self.runJob(sys.executable, f"-m stadyn {name} {_quoted(path)}", env=environ, numberOfMpi=1)
+            self.runJob(sys.executable, f"-m stadyn {name} {arguments}", env=environ, numberOfMpi=1)
         except subprocess.CalledProcessError as error:
             sentence = self._lastSentence(name)
             if sentence is None:
