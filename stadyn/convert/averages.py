@@ -31,7 +31,7 @@ def average_from_file(path, pixel_size, half_maps=None, tomogram_id=None):
 
 
 def append_averages(output, paths, pixel_size):
-    """Append one average per tomogram to a SetOfAverageSubTomograms; `paths` is {tsId: path}, ids 1, 2, ... in order."""
+    """Append one average per tomogram, `paths` {tsId: path}, to a SetOfAverageSubTomograms; ids 1, 2, ... in order."""
     output.setSamplingRate(float(pixel_size))
     for tomogram_id, path in paths.items():
         output.append(average_from_file(path, pixel_size, tomogram_id=tomogram_id))

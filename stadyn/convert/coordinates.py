@@ -67,9 +67,8 @@ class CoordinateFrame:
 
     def scale(self, tomogram_id):
         """Pixels of the tomogram per pixel of the coordinates."""
-        return (self._pixel_size or self.tomogram(tomogram_id).getSamplingRate()) / self.tomogram(
-            tomogram_id
-        ).getSamplingRate()
+        own = self.tomogram(tomogram_id).getSamplingRate()
+        return (self._pixel_size or own) / own
 
     def position(self, coordinate):
         """(3,) 0-based pixels of the tomogram of a stored coordinate, without the shift in its matrix."""

@@ -30,7 +30,7 @@ def append_fsc(output, frequencies, values, label):
 
 
 def write_fscs(curve, output):
-    """Append every curve that an FSCCurve holds to a SetOfFSCs; all-nan ones, which no mask was given for, are left out."""
+    """Append every curve of an FSCCurve to a SetOfFSCs; those that are nan, for want of a mask, are left out."""
     for field, label in CURVES.items():
         values = getattr(curve, field)
         if np.any(np.isfinite(values)):

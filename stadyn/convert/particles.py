@@ -24,7 +24,7 @@ class ParticleInput:
 
 
 def precedents(particles):
-    """The SetOfTomograms that a set of coordinates or subtomograms lies in; None for subtomograms without coordinates."""
+    """The SetOfTomograms that coordinates or subtomograms lie in; None for subtomograms without coordinates."""
     if isinstance(particles, SetOfSubTomograms):
         particles = particles.getCoordinates3D() if particles.hasCoordinates3D() else None
     return None if particles is None else particles.getPrecedents()

@@ -142,7 +142,8 @@ class StadynProtocol(EMProtocol, ProtTomoBase):
     def runStadynCommand(self, name, *words):
         """Run ``python -m stadyn NAME WORDS...`` through the host; InputError with the job's own sentence if it refuses."""
         environ = Environ(os.environ)
-        environ.set("PYTHONPATH", str(PACKAGE_ROOT), position=Environ.BEGIN)  # of a checkout too, not only installed
+        # The package may be a checkout that is not installed.
+        environ.set("PYTHONPATH", str(PACKAGE_ROOT), position=Environ.BEGIN)
         environ.update({"PYTHONUNBUFFERED": "1"})  # progress is for those who watch the log
         arguments = " ".join(_quoted(str(word)) for word in words)
         try:

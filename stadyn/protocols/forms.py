@@ -4,41 +4,46 @@
 from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
 
+PARTICLE_CLASSES = "SetOfCoordinates3D,SetOfSubTomograms"
+MAP_CLASSES = "Volume,AverageSubTomogram,SubTomogram,VolumeMask"
 
-def add_particles(form, name="inputParticles", **kwargs):
-    """The pointer to particles: coordinates that are cropped from the tomograms on the fly, or subtomograms."""
+PARTICLES_HELP = (
+    "Oriented 3D coordinates, which are cropped from their tomograms on the fly and need no files, or subtomograms that "
+    "were extracted by any package. What goes in comes out."
+)
+BOX_HELP = (
+    "Side of the cubic box around each particle, made an even number of pixels. The paper takes 256 pixels of 1.35 Å, "
+    "345.6 Å, up to step 5, and 192 pixels, 259.2 Å, afterwards."
+)
+SYMMETRY_HELP = (
+    "Cyclic symmetry about the z axis that is imposed on the average: C1 is none, C6 that of the hexameric lattice."
+)
+
+
+def add_particles(form, name="inputParticles", label="Particles", help=PARTICLES_HELP, **kwargs):
+    """The pointer to particles: coordinates, or subtomograms."""
     form.addParam(
-        name, params.PointerParam, pointerClass="SetOfCoordinates3D,SetOfSubTomograms", important=True,
-        label=kwargs.pop("label", "Particles"),
-        help=kwargs.pop("help", "Oriented 3D coordinates, which are cropped from their tomograms on the fly and need no "
-        "files, or subtomograms that were extracted by any package. What goes in comes out."), **kwargs,
+        name, params.PointerParam, pointerClass=PARTICLE_CLASSES, important=True, label=label, help=help, **kwargs
     )
 
 
-def add_box(form, default=345.6, **kwargs):
+def add_box(form, default=345.6, label="Box size (Å)", help=BOX_HELP, **kwargs):
     """The side of the box in Å."""
     form.addParam(
-        "boxSize", params.FloatParam, default=default, label=kwargs.pop("label", "Box size (Å)"),
-        validators=[params.Positive],
-        help=kwargs.pop("help", "Side of the cubic box around each particle, made an even number of pixels. The paper takes "
-        "256 pixels of 1.35 Å, 345.6 Å, up to step 5, and 192 pixels, 259.2 Å, afterwards."), **kwargs,
+        "boxSize", params.FloatParam, default=default, label=label, validators=[params.Positive], help=help, **kwargs
     )
 
 
-def add_symmetry(form, default="C6", **kwargs):
+def add_symmetry(form, default="C6", label="Symmetry", help=SYMMETRY_HELP, **kwargs):
     """One cyclic symmetry."""
-    form.addParam(
-        "symmetry", params.StringParam, default=default, label=kwargs.pop("label", "Symmetry"),
-        help=kwargs.pop("help", "Cyclic symmetry about the z axis that is imposed on the average: C1 is none, C6 that of the "
-        "hexameric lattice."), **kwargs,
-    )
+    form.addParam("symmetry", params.StringParam, default=default, label=label, help=help, **kwargs)
 
 
-def add_seed(form):
+def add_seed(form, **kwargs):
     """The seed of all random numbers of a protocol."""
     form.addParam(
         "seed", params.IntParam, default=1, label="Seed", expertLevel=LEVEL_ADVANCED,
-        help="Start of the random numbers: the same seed gives the same result.",
+        help="Start of the random numbers: the same seed gives the same result.", **kwargs,
     )
 
 
@@ -46,9 +51,9 @@ def add_randomize_azimuth(form, default=True):
     """Whether the rotation about each particle's axis is made random first."""
     form.addParam(
         "randomizeAzimuth", params.BooleanParam, default=default, label="Randomise the azimuth?",
-        help="Turn each particle by a random angle about its own axis before anything else, so that the missing wedges do "
-        "not all point the same way in the reference (Dynamo: _dynamo_table_randomize_azimuth_). The paper does so in "
-        "steps 3 and 4.",
+        help="Turn each particle by a random angle about its own axis before anything else, so that the missing wedges "
+        "do not all point the same way in the reference. The paper does so in steps 3 and 4 (Dynamo: "
+        "_dynamo_table_randomize_azimuth_).",
     )
 
 
@@ -56,8 +61,8 @@ def add_fmin(form):
     """The floor of the Fourier compensation."""
     form.addParam(
         "fmin", params.FloatParam, default=0.01, label="Fourier compensation floor", expertLevel=LEVEL_ADVANCED,
-        help="Each Fourier coefficient of the average is divided by the number of particles that were sampled there, but by "
-        "no less than this fraction of the largest such number (Dynamo: _fmin_, counted in particles).",
+        help="Each Fourier coefficient of the average is divided by the number of particles that were sampled there, "
+        "but by no less than this fraction of the largest such number (Dynamo: _fmin_, counted in particles).",
     )
 
 
@@ -74,5 +79,5 @@ def add_gpu(form):
 
 
 def add_parallel(form, threads=2):
-    """The section of threads."""
+    """The section of threads; every protocol here is one process of several threads."""
     form.addParallelSection(threads=threads, mpi=0)

@@ -32,10 +32,11 @@ ROUND_FIELDS = {
     ),
     "coneRange": (
         "cone_range_deg", float, "Cone range (degrees)", "cone_range",
-        "Full aperture of the cone of axes that is searched about the particle's present axis; 360 is every axis.", False,
+        "Full aperture of the cone of axes that is searched about the particle's axis; 360 is every axis.", False,
     ),
     "coneSampling": (
-        "cone_sampling_deg", float, "Cone sampling (degrees)", "cone_sampling", "Step between the axes in the cone.", False,
+        "cone_sampling_deg", float, "Cone sampling (degrees)", "cone_sampling",
+        "Step between the axes in the cone.", False,
     ),
     "inplaneRange": (
         "inplane_range_deg", float, "In-plane range (degrees)", "inplane_range",
@@ -60,8 +61,8 @@ ROUND_FIELDS = {
     ),
     "shiftModus": (
         "shift_modus", int, "Shift modus", "area_search_modus",
-        "From where the limit counts: 0 no limit, 1 the centre of the box, 2 the estimate before, 3 the estimate at the "
-        "start of the round, 4 at the start of the project.", True,
+        "From where the limit counts: 0 no limit, 1 the centre of the box, 2 the estimate before, 3 the estimate at "
+        "the start of the round, 4 at the start of the project.", True,
     ),
     "lowpass": ("lowpass_angst", float, "Low-pass (Å)", "low", "Details finer than this play no part.", False),
     "highpass": (
@@ -81,18 +82,20 @@ ROUND_FIELDS = {
 # The paper's text gives rounds, iterations, low-pass, binning and symmetry, and says that the search shrinks from round
 # to round; the angles and shifts beside them are ours. 40 px of tolerated inaccuracy at 1.35 Å are 54 Å.
 _PAPER_FIRST = dict(
-    iterations="3 3", coneRange="30 15", coneSampling="10 5", inplaneRange="360 30", inplaneSampling="10 5", refine="3",
-    refineFactor="2", shiftLimit="54 27", shiftModus="1 2", lowpass="15", highpass="0", symmetry="C1", binning="4 2",
+    iterations="3 3", coneRange="30 15", coneSampling="10 5", inplaneRange="360 30", inplaneSampling="10 5",
+    refine="3", refineFactor="2", shiftLimit="54 27", shiftModus="1 2", lowpass="15", highpass="0", symmetry="C1",
+    binning="4 2",
 )
 _PAPER_GOLD = dict(
-    iterations="3", coneRange="12 8 4", coneSampling="4 2 1", inplaneRange="12 8 4", inplaneSampling="4 2 1", refine="3",
-    refineFactor="2", shiftLimit="11 8 5.4", shiftModus="2", lowpass="8.1", highpass="0", symmetry="C6", binning="2 1 1",
+    iterations="3", coneRange="12 8 4", coneSampling="4 2 1", inplaneRange="12 8 4", inplaneSampling="4 2 1",
+    refine="3", refineFactor="2", shiftLimit="11 8 5.4", shiftModus="2", lowpass="8.1", highpass="0", symmetry="C6",
+    binning="2 1 1",
 )
 _PAPER_LAST = {
     **_PAPER_GOLD, "coneRange": "4", "coneSampling": "1", "inplaneRange": "4", "inplaneSampling": "1",
     "shiftLimit": "5.4", "lowpass": "6.8", "binning": "1",
 }
-# Measured on physically simulated tomograms as noisy as real ones: 30 Å and the full turn of azimuth converge most often.
+# Measured on simulated tomograms as noisy as real ones: 30 Å and the full turn of azimuth converge most often.
 _HARD_FIRST = dict(
     iterations="3 3", coneRange="20 12", coneSampling="5", inplaneRange="360", inplaneSampling="7.5", refine="2",
     refineFactor="2", shiftLimit="40 27", shiftModus="1", lowpass="30 20", highpass="0", symmetry="C1", binning="1",
@@ -100,7 +103,9 @@ _HARD_FIRST = dict(
 _HARD_GOLD = {
     **_PAPER_GOLD, "coneRange": "12 8 6", "coneSampling": "4 3 2", "lowpass": "20 15 12", "binning": "1",
 }
-_HARD_LAST = {**_PAPER_LAST, "coneRange": "6", "coneSampling": "2", "inplaneRange": "6", "inplaneSampling": "2", "lowpass": "12"}
+_HARD_LAST = {
+    **_PAPER_LAST, "coneRange": "6", "coneSampling": "2", "inplaneRange": "6", "inplaneSampling": "2", "lowpass": "12",
+}
 
 ROUND_PRESETS = {
     STAGE_REFERENCE: {RECOMMENDED: _HARD_FIRST, PAPER: _PAPER_FIRST},
@@ -180,17 +185,19 @@ def add_rounds(form, stage=STAGE_REFERENCE):
     form.addSection(label="Rounds")
     form.addParam(
         "preset", params.EnumParam, choices=PRESETS, default=RECOMMENDED, label="Settings",
-        help="*recommended*: what works best on noisy data, at any pixel size.\n*paper*: the rounds, iterations, low-pass, "
-        "binning and symmetry of Scaramuzza & Castaño-Díez (2021); ranges, which its text does not give, chosen to match.\n"
-        "*custom*: every parameter below, as lists like Dynamo's: _3 3_ is one value per round, _3_ serves every round.",
+        help="*recommended*: what works best on noisy data, at any pixel size.\n"
+        "*paper*: the rounds, iterations, low-pass, binning and symmetry of Scaramuzza & Castaño-Díez (2021); ranges, "
+        "which its text does not give, are chosen to match.\n"
+        "*custom*: every parameter below, as lists like Dynamo's: _3 3_ is one value per round, _3_ serves them all.",
     )
     form.addParam(
-        "stage", params.EnumParam, choices=STAGES, default=stage, label="Step of the paper", condition=f"preset != {CUSTOM}",
+        "stage", params.EnumParam, choices=STAGES, default=stage, label="Step of the paper",
+        condition=f"preset != {CUSTOM}",
         help="Which alignment of the paper this is: the search shrinks and the resolution rises from one to the next.",
     )
     form.addParam(
         "presetSymmetry", params.StringParam, default="", label="Symmetry", condition=f"preset != {CUSTOM}",
-        help="Cyclic symmetry that is imposed on the average, such as C6. Empty: C1 in step 3, C6 later, as in the paper.",
+        help="Cyclic symmetry that is imposed on the average, such as C6. Empty: C1 in step 3, C6 later, as the paper.",
     )
     defaults = ROUND_PRESETS[stage][RECOMMENDED]
     for name, (_, _, label, dynamo, text, advanced) in ROUND_FIELDS.items():
@@ -207,7 +214,7 @@ def _paper_values(name):
 
 
 def rounds_of(protocol, pixel_size):
-    """The rounds that the form of `protocol` asks for, as settings of a job; InputError for what cannot be understood."""
+    """The rounds that the form of `protocol` asks for, as settings of a job; InputError for what makes no sense."""
     preset = protocol.preset.get()
     if preset == CUSTOM:
         return parse_rounds({name: getattr(protocol, name).get() for name in ROUND_FIELDS})

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Boxes in files: the pose in the box and the place in the tomogram are two accounts of one particle."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from pwem.objects import Transform
+from tomo.objects import AverageSubTomogram, SetOfAverageSubTomograms, SetOfSubTomograms
+
+from stadyn.convert.coordinates import matrix_from_pose, write_coordinates
+from stadyn.convert.particles import read_particle_input, write_particles_like
+from stadyn.convert.subtomograms import read_subtomograms, write_subtomograms
+from stadyn.core.errors import InputError
+from stadyn.core.particles import ParticleBoxes
+from stadyn.io.mrc import write_volume
+
+from .sets import by_id, make_tomograms, new_coordinates, random_table, reopened
+
+BINNED = 10.8
+
+
+@pytest.fixture
+def written(tmp_path):
+    """(table, boxes, SetOfSubTomograms as reopened) of 12 particles in boxes of half the resolution."""
+    tomograms = make_tomograms(tmp_path)
+    table = random_table(12)
+    coordinates = new_coordinates(tmp_path, tomograms)
+    write_coordinates(table, coordinates, tomograms)
+    paths = [str(tmp_path / f"particle_{i}.mrc") for i in table.ids]
+    for path in paths:
+        write_volume(path, np.ones((8, 8, 8), np.float32), BINNED)
+    boxes = ParticleBoxes(paths, np.zeros(12, int), np.round(table.positions), BINNED)
+    output = SetOfSubTomograms.create(str(tmp_path))
+    output.setSamplingRate(BINNED)
+    output.setCoordinates3D(coordinates)
+    write_subtomograms(table, boxes, output, tomograms)
+    again = reopened(output)
+    again.setCoordinates3D(coordinates)
+    return table, boxes, again
+
+
+def assert_same(found, expected):
+    for field in fields(expected):
+        value, wanted = getattr(found, field.name), getattr(expected, field.name)
+        if value.dtype.kind == "f":
+            np.testing.assert_allclose(value, wanted, atol=1e-6, err_msg=field.name)
+        else:
+            np.testing.assert_array_equal(value, wanted, err_msg=field.name)
+
+
+def test_round_trip(written):
+    table, boxes, subtomograms = written
+    found, found_boxes = read_subtomograms(subtomograms)
+    order = np.argsort(table.ids)
+    assert_same(found, by_id(table))
+    np.testing.assert_allclose(found_boxes.centers, boxes.centers[order], atol=1e-9)
+    assert found_boxes.paths.tolist() == boxes.paths[order].tolist()
+    assert found_boxes.pixel_size == BINNED and set(found_boxes.indices) == {0}
+
+
+def test_matrix_places_the_particle_in_binned_pixels(written):
+    table, boxes, subtomograms = written
+    order = np.argsort(table.ids)
+    for item, row in zip(subtomograms.iterItems(), order, strict=True):
+        in_box = (table.positions[row] - boxes.centers[row]) * 5.4 / BINNED
+        matrix = item.getTransform().getMatrix()
+        np.testing.assert_allclose(matrix @ [*in_box, 1.0], [0, 0, 0, 1], atol=1e-9)
+        np.testing.assert_allclose(matrix[:3, :3], table.rotations[row].T, atol=1e-12)
+        assert item.getVolName() == table.tomogram_ids[row] == item.getCoordinate3D().getTomoId()
+        assert (item.getAcquisition().getAngleMin(), item.getAcquisition().getAngleMax()) == (-45.0, 60.0)
+
+
+def test_input_knows_tomograms_and_wedge(written):
+    particles = read_particle_input(written[2])
+    assert {t.id for t in particles.tomograms} == set(written[0].tomogram_ids)
+    tomogram = particles.tomograms[0]
+    assert tomogram.shape == (48, 64, 72) and tomogram.pixel_size == 5.4
+    assert (tomogram.wedge.min_deg, tomogram.wedge.max_deg) == (-45.0, 60.0)
+
+
+def test_refined_set_keeps_files_and_boxes_and_takes_the_new_poses(written, tmp_path):
+    _, _, subtomograms = written
+    table, boxes = read_subtomograms(subtomograms)
+    kept = table.select([1, 4, 7]).moved((0.7, -1.2, 2.0))
+    kept = kept.replace(cc=[0.31, 0.32, 0.33], half=[2, 1, 2])
+    output = SetOfSubTomograms.create(str(tmp_path), suffix="refined")
+    write_particles_like(subtomograms, kept, output)
+    again = reopened(output)
+    again.setCoordinates3D(subtomograms.getCoordinates3D())
+    found, found_boxes = read_subtomograms(again)
+    assert_same(found, kept)
+    assert found_boxes.paths.tolist() == boxes.paths[[1, 4, 7]].tolist()
+    np.testing.assert_allclose(found_boxes.centers, boxes.centers[[1, 4, 7]], atol=1e-9)
+    assert again.hasAlignment3D() and again.getSamplingRate() == BINNED
+
+
+def test_averages_are_boxes_without_tomogram_or_wedge(tmp_path):
+    averages = SetOfAverageSubTomograms.create(str(tmp_path))
+    averages.setSamplingRate(5.4)
+    matrix = matrix_from_pose(np.eye(3), (0.0, 0.0, 3.0))
+    for name in ("ts_01", "ts_02"):
+        write_volume(tmp_path / f"{name}.mrc", np.ones((8, 8, 8), np.float32), 5.4)
+        item = AverageSubTomogram()
+        item.setFileName(str(tmp_path / f"{name}.mrc"))
+        item.setVolName(name)
+        item.setTransform(Transform(matrix))
+        averages.append(item)
+    particles = read_particle_input(reopened(averages))
+    assert [t.id for t in particles.tomograms] == ["ts_01", "ts_02"]
+    assert all(t.path == "" and t.wedge.min_deg == -90 and t.wedge.max_deg == 90 for t in particles.tomograms)
+    np.testing.assert_allclose(particles.table.positions, [[0, 0, 3.0]] * 2, atol=1e-12)
+    np.testing.assert_allclose(particles.boxes.centers, 0)
+
+
+def test_volumes_of_a_stack_are_counted_from_zero(tmp_path):
+    tomograms = make_tomograms(tmp_path)
+    table = random_table(3)
+    coordinates = new_coordinates(tmp_path, tomograms)
+    write_coordinates(table, coordinates, tomograms)
+    stack = str(tmp_path / "stack.mrc")
+    write_volume(stack, np.ones((24, 8, 8), np.float32), 5.4)
+    output = SetOfSubTomograms.create(str(tmp_path), suffix="stack")
+    output.setSamplingRate(5.4)
+    output.setCoordinates3D(coordinates)
+    boxes = ParticleBoxes([stack] * 3, [0, 1, 2], np.round(table.positions), 5.4)
+    write_subtomograms(table, boxes, output, tomograms)
+    assert [item.getIndex() for item in sorted_items(output)] == (1 + np.argsort(table.ids)).tolist()
+    assert read_subtomograms(output)[1].indices.tolist() == np.argsort(table.ids).tolist()
+
+
+def sorted_items(items):
+    return [item.clone() for item in items.iterItems()]
+
+
+def test_an_empty_set_is_refused(tmp_path):
+    with pytest.raises(InputError, match="empty"):
+        read_particle_input(SetOfSubTomograms.create(str(tmp_path)))
