@@ -224,7 +224,8 @@ def test_em_volumes(tmp_path, volume, machine, dtype, kind):
 def test_broken_em_volumes(tmp_path, volume):
     path = em_file(tmp_path / "a.em", volume)
     whole = path.read_bytes()
-    for content, reason in [(whole[:-1], "truncated"), (whole[:99], "not an EM"), (b"\x06\0\0\x08" + whole[4:], "type 8")]:
+    broken = {"truncated": whole[:-1], "not an EM": whole[:99], "type 8": b"\x06\0\0\x08" + whole[4:]}
+    for reason, content in broken.items():
         path.write_bytes(content)
         with pytest.raises(InputError, match=reason):
             mrc.open_volume(path)

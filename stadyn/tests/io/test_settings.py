@@ -17,7 +17,8 @@ FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChe
 
 def test_round_trip_makes_numpy_plain(tmp_path):
     path = tmp_path / "s.json"
-    obj = {"n": np.int64(3), "x": np.float32(0.5), "a": np.eye(2), "p": Path("a/b"), "bad": [np.nan, np.inf], "t": (1, "Å")}
+    obj = {"n": np.int64(3), "x": np.float32(0.5), "a": np.eye(2), "p": Path("a/b")}
+    obj |= {"bad": [np.nan, np.inf], "t": (1, "Å")}
     write_json(path, obj)
     assert read_settings(path) == {
         "n": 3, "x": 0.5, "a": [[1.0, 0.0], [0.0, 1.0]], "p": "a/b", "bad": [None, None], "t": [1, "Å"],
