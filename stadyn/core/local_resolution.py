@@ -140,7 +140,7 @@ def _crossing_frequency(half1, half2, window_px, threshold, report):
 
 
 def _whitened(transforms):
-    """Both divided by their common amplitude per shell: inside a band the coarse end would else outweigh the fine one."""
+    """Both divided by their common amplitude per shell: else a band's coarse end outweighs its fine one."""
     shells = shell_indices(transforms[0].shape[0])
     power = sum(np.bincount(shells.ravel(), weights=(np.abs(f) ** 2).ravel()) for f in transforms)
     scale = np.sqrt(np.bincount(shells.ravel()) / np.where(power > 0, power, np.inf)).astype(np.float32)

@@ -75,7 +75,8 @@ def filtered_mask(volume, pixel_size, contrast, lowpass_angst=15.0, cell_radius_
     if contrast not in CONTRASTS:
         raise InputError(f"contrast {contrast!r} is unknown: say bright or dark")
     box = volume.shape[0]
-    smooth = ndimage.gaussian_filter(CONTRASTS[contrast] * np.asarray(volume, np.float32), lowpass_angst / pixel_size / 2.355)
+    sigma_px = lowpass_angst / pixel_size / 2.355  # from the full width at half maximum
+    smooth = ndimage.gaussian_filter(CONTRASTS[contrast] * np.asarray(volume, np.float32), sigma_px)
     distance = _distance_from_center(box)
     reach = (box - 1) // 2 - soft_px - extend_px if radius_px is None else radius_px - extend_px
     limit = distance <= reach

@@ -15,8 +15,8 @@ from .errors import InputError
 from .fourier import frequency_radius
 from .fsc import shell_indices
 
-COARSE_LIMIT_ANGST = 10.0  # coarser than this the shape of the protein rules the spectrum (Rosenthal & Henderson 2003)
-COARSE_OVER_FINE = 2.0  # a map that hardly passes 10 Å is fitted from twice its resolution on, or there is no line to fit
+COARSE_LIMIT_ANGST = 10.0  # coarser than this the shape rules the spectrum (Rosenthal & Henderson 2003)
+COARSE_OVER_FINE = 2.0  # a map that hardly passes 10 Å is fitted from twice its resolution on
 MIN_FIT_POINTS = 3
 WEIGHT_FLOOR = 1e-4  # the FSC from where on nothing is kept, as RELION
 LOWPASS_EDGE_SHELLS = 2  # as RELION's --filter_edge_width
@@ -46,7 +46,9 @@ def guinier_fit(volume, pixel_size, curve, fine_angst=None, coarse_angst=None):
 
     Parameters
     ----------
-    volume : (n, n, n) float array, the mean of the two half-maps, unmasked
+    volume : (n, n, n) float array, the mean of the two half-maps under the mask that `curve` was computed with.
+        RELION fits the unmasked mean: the weights then let the noise outside the mask through, and the B-factor
+        comes out too small (-450 for a planted -700 in the test of postprocess).
     pixel_size : float, Å
     curve : (n // 2 + 1,) float array, the corrected FSC that weights the amplitudes
     fine_angst : float, end of the range; None: Nyquist

@@ -47,7 +47,8 @@ def test_shell_sums_equal_the_full_transform():
     radius = np.rint(np.sqrt(k[:, None, None] ** 2 + k[:, None] ** 2 + k**2))
     for shell, value in enumerate(fsc(a, b)):
         here = radius == shell
-        expected = (fa[here] * fb[here].conj()).sum().real / np.sqrt((abs(fa[here]) ** 2).sum() * (abs(fb[here]) ** 2).sum())
+        power = (abs(fa[here]) ** 2).sum() * (abs(fb[here]) ** 2).sum()
+        expected = (fa[here] * fb[here].conj()).sum().real / np.sqrt(power)
         assert value == pytest.approx(expected, abs=1e-4)
 
 

@@ -20,7 +20,7 @@ def lowpassed(volume, angst):
 
 
 def planted_halves(fine_region, seed=0):
-    """A signal that reaches 8 Å where `fine_region`, 16 Å elsewhere; noise a quarter of it, so FSC 0.5 lies at the cuts."""
+    """A signal to 8 Å where `fine_region`, to 16 Å elsewhere; noise a quarter of it, so FSC 0.5 lies at the cuts."""
     rng = np.random.default_rng(seed)
     signal, noise1, noise2 = rng.standard_normal((3, BOX, BOX, BOX)).astype(np.float32)
     common = np.where(fine_region, lowpassed(signal, FINE), lowpassed(signal, COARSE))

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m stadyn postprocess HALF1 HALF2``: from two half-maps to curves, a resolution and the final map."""
+
+from pathlib import Path
+
+import numpy as np
+import scipy.fft
+
+import stadyn
+from stadyn.core.errors import InputError
+from stadyn.core.fsc import half_map_fsc
+from stadyn.core.masks import check_mask, filtered_mask
+from stadyn.core.resample import rotate_volume
+from stadyn.core.sharpening import flip_hand, guinier_fit, sharpen
+from stadyn.core.symmetry import symmetry_matrices
+from stadyn.io.curves import write_curves_csv
+from stadyn.io.mrc import write_volume
+from stadyn.io.results import write_result
+from stadyn.io.settings import write_json
+from stadyn.io.star import write_star
+
+from .half_maps import read_half_maps
+from .pictures import draw_pictures
+
+RANDOM_FSC_LIMIT = 0.1  # a mask that correlates so much at the claimed resolution is too tight (RELION's own warning)
+
+
+def add_arguments(parser):
+    parser.add_argument("half1", help="first half-map, unfiltered")
+    parser.add_argument("half2", help="second half-map, same box and pixel size")
+    parser.add_argument("--mask", help="soft mask (default: grown from the mean of the half-maps)")
+    parser.add_argument("--out", required=True, help="folder for the results, created if needed")
+    parser.add_argument("--symmetry", default="C1", help="Cn about z of the mask made here; half-maps are never "
+                        "interpolated: average them with their symmetry (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--b-factor", type=float, help="Å², negative sharpens (default: from the Guinier plot)")
+    parser.add_argument("--lowpass", type=float, metavar="A", help="default: the resolution at FSC 0.143")
+    parser.add_argument("--flip-hand", action="store_true", help="mirror the final map (x reversed)")
+    parser.add_argument("--contrast", choices=("bright", "dark"), default="bright", help="of protein in the half-maps")
+    parser.add_argument("--seed", type=int, default=1, help="of the random phases (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
+
+
+def run(args):
+    summary = run_postprocess(
+        args.half1, args.half2, args.out, args.mask, args.symmetry, args.b_factor, args.lowpass, args.flip_hand,
+        args.contrast, args.seed, args.threads,
+    )  # fmt: skip
+    draw_pictures("save_postprocess_pictures", args.out)
+    for message in summary["warnings"]:
+        print(f"warning: {message}")
+    print(
+        f"resolution {summary['resolution_0143_angst']:.2f} Å at FSC 0.143, "
+        f"{summary['resolution_05_angst']:.2f} Å at 0.5; B-factor {summary['b_factor']:.0f} Å²; in {args.out}"
+    )
+    return 0
+
+
+def run_postprocess(half1, half2, out, mask=None, symmetry="C1", b_factor=None, lowpass_angst=None, flip=False,
+                    contrast="bright", seed=1, threads=1):  # fmt: skip
+    """Post-process two half-maps; returns the summary as a dict.
+
+    Writes to `out`: fsc.npz (`FSCCurve`), fsc.star (RELION's column names), fsc.csv, guinier.npz (`GuinierFit`, where
+    a line could be fitted), mask.mrc (as used, in the frame of the half-maps), postprocess.mrc, postprocess_masked.mrc
+    (protein bright, mirrored if `flip`), postprocess.json.
+
+    Raises
+    ------
+    InputError
+        For files that do not belong together, and for half-maps that agree at no resolution.
+    """
+    maps = read_half_maps(half1, half2, mask, contrast)
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    with scipy.fft.set_workers(threads):
+        used_mask = _symmetric_mask(maps, symmetry) if mask is None else maps.mask
+        warnings = check_mask(used_mask)
+        curve = half_map_fsc(maps.half1, maps.half2, maps.pixel_size, used_mask, seed)
+        write_volume(out / "mask.mrc", used_mask, maps.pixel_size, "stadyn mask used for the FSC")
+        write_result(out / "fsc.npz", curve)
+        write_curves_csv(out / "fsc.csv", _curve_columns(curve))
+        resolution = curve.resolution_0143_angst
+        if not np.isfinite(resolution):
+            raise InputError(
+                f"{half1} and {half2} agree at no resolution (FSC under 0.143 from the first shell on, see "
+                f"{out / 'fsc.csv'}): check that they are aligned to each other and have the same contrast"
+            )
+        warnings += _fsc_warnings(curve)
+        fit, message = _fit_or_reason(maps.mean * used_mask, maps.pixel_size, curve)
+        applied, more = _applied_b_factor(b_factor, fit, message)
+        lowpass = resolution if lowpass_angst is None else lowpass_angst
+        final = sharpen(maps.mean, maps.pixel_size, applied, curve.corrected, lowpass)
+    masked = final * used_mask
+    if flip:
+        final, masked = flip_hand(final), flip_hand(masked)
+    summary = {
+        "half1": str(half1), "half2": str(half2), "mask": str(out / "mask.mrc") if mask is None else str(mask),
+        "pixel_size": maps.pixel_size, "box": curve.box, "symmetry_of_mask": symmetry, "contrast_of_input": contrast,
+        "resolution_0143_angst": resolution, "resolution_05_angst": curve.resolution_05_angst,
+        "resolution_shell_angst": curve.resolution_shell_angst, "nyquist_angst": 2 * maps.pixel_size,
+        "randomised_from_angst": curve.randomised_from_angst, "seed": seed,
+        "b_factor": applied, "b_factor_fitted": fit.b_factor if fit else None,
+        "guinier_r": fit.r if fit else None, "guinier_range_angst": [fit.coarse_angst, fit.fine_angst] if fit else None,
+        "lowpass_angst": lowpass, "hand_flipped": bool(flip), "contrast_of_output": "bright",
+        "warnings": warnings + more, "stadyn": stadyn.__version__,
+    }  # fmt: skip
+    if fit is not None:
+        write_result(out / "guinier.npz", fit)
+    write_star(out / "fsc.star", star_blocks(curve, summary, fit))
+    label = f"stadyn, protein bright, B {applied:.0f} A^2, low-pass {lowpass:.2f} A{', hand flipped' if flip else ''}"
+    write_volume(out / "postprocess.mrc", final, maps.pixel_size, label)
+    write_volume(out / "postprocess_masked.mrc", masked, maps.pixel_size, label)
+    write_json(out / "postprocess.json", summary)
+    return summary
+
+
+def star_blocks(curve, summary, fit=None):
+    """The blocks of RELION's postprocess.star (3.1): general, fsc, and guinier where a line was fitted."""
+    general = {
+        "rlnFinalResolution": curve.resolution_shell_angst,
+        "rlnBfactorUsedForSharpening": summary["b_factor"],
+        "rlnUnfilteredMapHalf1": summary["half1"],
+        "rlnUnfilteredMapHalf2": summary["half2"],
+        "rlnMaskName": summary["mask"],
+    }
+    if np.isfinite(curve.randomised_from_angst):
+        general["rlnRandomiseFrom"] = curve.randomised_from_angst
+    with np.errstate(divide="ignore"):
+        angst = np.where(curve.frequency > 0, 1 / curve.frequency, 999.0)  # RELION's 999 for the mean
+    blocks = {
+        "general": general,
+        "fsc": {
+            "rlnSpectralIndex": np.arange(len(curve.frequency)),
+            "rlnResolution": curve.frequency,
+            "rlnAngstromResolution": angst,
+            "rlnFourierShellCorrelationCorrected": curve.corrected,
+            "rlnFourierShellCorrelationUnmaskedMaps": curve.unmasked,
+            "rlnFourierShellCorrelationMaskedMaps": curve.masked,
+        },
+    }
+    if np.isfinite(curve.randomised_from_angst):
+        blocks["fsc"]["rlnCorrectedFourierShellCorrelationPhaseRandomizedMaskedMaps"] = curve.randomised
+    if fit is not None:
+        general["rlnFittedSlopeGuinierPlot"] = fit.b_factor / 4
+        general["rlnFittedInterceptGuinierPlot"] = fit.intercept
+        general["rlnCorrelationFitGuinierPlot"] = fit.r
+        blocks["guinier"] = {
+            "rlnResolutionSquared": fit.inverse_square,
+            "rlnLogAmplitudesOriginal": np.nan_to_num(fit.ln_amplitude, nan=-99.0),  # RELION's -99 for no amplitude
+            "rlnLogAmplitudesWeighted": np.nan_to_num(fit.ln_weighted, nan=-99.0),
+        }
+    return blocks
+
+
+def _curve_columns(curve):
+    return {
+        "shell": np.arange(len(curve.frequency)), "frequency_per_angst": curve.frequency,
+        "corrected": curve.corrected, "unmasked": curve.unmasked, "masked": curve.masked,
+        "randomised": curve.randomised,
+    }  # fmt: skip
+
+
+def _symmetric_mask(maps, symmetry):
+    """A mask grown from the mean of both half-maps, which neither knows more of than the other."""
+    mean = np.mean([rotate_volume(maps.mean, matrix) for matrix in symmetry_matrices(symmetry)], axis=0)
+    return filtered_mask(mean, maps.pixel_size, "bright")
+
+
+def _fsc_warnings(curve):
+    claimed = int(round(curve.box * curve.pixel_size / curve.resolution_shell_angst))
+    random = curve.randomised[claimed]
+    if np.isfinite(random) and random > RANDOM_FSC_LIMIT:
+        return [f"the mask alone correlates by {random:.2f} at the resolution claimed: use a softer or larger mask"]
+    return []
+
+
+def _fit_or_reason(mean, pixel_size, curve):
+    """The Guinier fit, or None and why there is none: too few shells must not stop a run that typed its B-factor."""
+    try:
+        return guinier_fit(mean, pixel_size, curve.corrected, curve.resolution_0143_angst), None
+    except InputError as error:
+        return None, str(error)
+
+
+def _applied_b_factor(typed, fit, message):
+    """(B-factor to apply, warnings)."""
+    if typed is not None:
+        return typed, []
+    if fit is None:
+        return 0.0, [message]
+    if fit.b_factor > 0:
+        return 0.0, [f"the Guinier plot rises (B {fit.b_factor:.0f} Å²), so the map is not sharpened: type a B-factor"]
+    return fit.b_factor, []

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""FSC curves against spatial frequency, with their thresholds and a resolution axis in Å on top."""
+
+import numpy as np
+
+from stadyn.core.fsc import CONSERVATIVE_THRESHOLD, GOLD_STANDARD_THRESHOLD
+
+# Okabe & Ito's colours, which the colour-blind tell apart too (jfly.uni-koeln.de/color); line styles serve grey prints
+CURVES = {
+    "corrected": ("#000000", "-", 2.0),
+    "unmasked": ("#0072B2", "--", 1.2),
+    "masked": ("#009E73", "-.", 1.2),
+    "randomised": ("#D55E00", ":", 1.5),
+}
+LABELS = {"corrected": "corrected", "unmasked": "unmasked", "masked": "masked", "randomised": "phase-randomised"}
+
+
+def plot_fsc(ax, curve):
+    """Draw an `FSCCurve`: every curve that exists, both thresholds, and where the corrected curve meets them."""
+    masked = np.isfinite(curve.masked).any()
+    for name, (color, style, width) in CURVES.items():
+        values = getattr(curve, name)
+        if np.isfinite(values).any() and (masked or name == "unmasked"):
+            ax.plot(curve.frequency, values, style, color=color, linewidth=width, label=LABELS[name])
+    for threshold, resolution in (
+        (GOLD_STANDARD_THRESHOLD, curve.resolution_0143_angst),
+        (CONSERVATIVE_THRESHOLD, curve.resolution_05_angst),
+    ):
+        ax.axhline(threshold, color="0.6", linewidth=0.8)
+        if np.isfinite(resolution):
+            ax.plot(1 / resolution, threshold, "o", color="black", markersize=4)
+        ax.annotate(
+            f"{threshold:g}: {_angst(resolution)}", (1.0, threshold), xycoords=("axes fraction", "data"), ha="right",
+            va="bottom", xytext=(-4, 2), textcoords="offset points", fontsize=8,
+        )  # fmt: skip
+    ax.axhline(0, color="0.85", linewidth=0.8, zorder=0)
+    if np.isfinite(curve.randomised_from_angst):
+        ax.axvline(1 / curve.randomised_from_angst, color="#D55E00", linewidth=0.8, linestyle=":", alpha=0.7)
+    ax.set(xlim=(0, curve.frequency[-1]), ylim=(-0.1, 1.03), xlabel="spatial frequency (1/Å)")
+    ax.set_ylabel("Fourier shell correlation")
+    _resolution_axis(ax)
+    ax.legend(frameon=False, fontsize=8, loc="upper right")
+    return ax
+
+
+def _resolution_axis(ax):
+    """Å on top, at round values that lie apart."""
+    nyquist = 1 / ax.get_xlim()[1]
+    candidates = [60, 40, 30, 20, 15, 12, 10, 8, 7, 6, 5, 4.5, 4, 3.5, 3, 2.5, 2, 1.5]
+    ticks, last = [], -1.0
+    for angst in (value for value in candidates if value >= nyquist):
+        place = nyquist / angst
+        if place - last > 0.07:
+            ticks.append(angst)
+            last = place
+    top = ax.secondary_xaxis("top", functions=(lambda f: f, lambda f: f))  # the ticks carry the Å: 1/0 has no place
+    top.set_xticks([1 / angst for angst in ticks], [f"{angst:g}" for angst in ticks], fontsize=8)
+    top.set_xlabel("resolution (Å)")
+
+
+def _angst(resolution):
+    return f"{resolution:.2f} Å" if np.isfinite(resolution) else "not reached"

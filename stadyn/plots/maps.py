@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Maps as grey slices through their centre, local resolution as colour, and averages side by side."""
+
+import numpy as np
+
+GREY_PERCENTILES = (0.5, 99.5)
+# vertical axis, horizontal axis, how to cut [z, y, x] at an (x, y, z) point
+PLANES = {
+    "xy": ("y", "x", lambda volume, point: volume[point[2], :, :]),
+    "xz": ("z", "x", lambda volume, point: volume[:, point[1], :]),
+    "yz": ("z", "y", lambda volume, point: volume[:, :, point[0]]),
+}
+
+
+def plot_slice(ax, volume, pixel_size, plane="xy", point=(0, 0, 0), limits=None, cmap="gray", colorless=None):
+    """One slice of a map; axes in Å from the box centre, z and y upwards.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    volume : (z, y, x) float array
+    pixel_size : float, Å
+    plane : "xy", "xz" or "yz"
+    point : (3,) int, (x, y, z) px from the box centre, that the slice contains
+    limits : (low, high) values of the first and the last colour; None: the slice's 0.5 and 99.5 percentiles
+    cmap : str, matplotlib's colour map
+    colorless : (z, y, x) bool array, voxels left white
+
+    Returns
+    -------
+    matplotlib AxesImage
+    """
+    vertical, horizontal, cut = PLANES[plane]
+    place = [n // 2 + int(offset) for n, offset in zip(volume.shape[::-1], point, strict=True)]
+    image = cut(volume, place)
+    low, high = np.percentile(image, GREY_PERCENTILES) if limits is None else limits
+    if colorless is not None:
+        image = np.ma.masked_where(cut(colorless, place), image)
+    rows, columns = image.shape
+    edges = [(-(n // 2) - 0.5) * pixel_size for n in (columns, rows)]
+    extent = (edges[0], edges[0] + columns * pixel_size, edges[1], edges[1] + rows * pixel_size)
+    drawn = ax.imshow(image, cmap=cmap, vmin=low, vmax=high, origin="lower", extent=extent, interpolation="nearest")
+    ax.set(xlabel=f"{horizontal} (Å)", ylabel=f"{vertical} (Å)")
+    return drawn
+
+
+def plot_slices(axes, volume, pixel_size, point=(0, 0, 0)):
+    """Three orthogonal slices of a map through `point` on three axes, the other two planes drawn as yellow lines."""
+    limits = np.percentile(volume, GREY_PERCENTILES)
+    x, y, z = (offset * pixel_size for offset in point)
+    for ax, (plane, up, right) in zip(axes, (("xy", y, x), ("xz", z, x), ("yz", z, y)), strict=True):
+        plot_slice(ax, volume, pixel_size, plane, point, limits)
+        ax.axhline(up, color="#F0E442", linewidth=0.6, alpha=0.8)
+        ax.axvline(right, color="#F0E442", linewidth=0.6, alpha=0.8)
+    return axes
+
+
+def plot_local_resolution(axes, result):
+    """A `LocalResolution`: its xy and xz slices in colour, then the histogram, on three axes."""
+    inside = result.resolution[result.mask]
+    limits = tuple(np.quantile(inside, (0.02, 0.98)))
+    for ax, plane in zip(axes[:2], ("xy", "xz"), strict=True):
+        drawn = plot_slice(
+            ax, result.resolution, result.pixel_size, plane, limits=limits, cmap="viridis", colorless=~result.mask
+        )
+    axes[1].figure.colorbar(drawn, ax=axes[1], label="resolution (Å)", shrink=0.8)
+    axes[2].hist(inside, bins=60, color="#0072B2")
+    axes[2].axvline(result.median_angst, color="#D55E00", linewidth=2, label=f"median {result.median_angst:.2f} Å")
+    axes[2].set(xlabel=f"local resolution at FSC {result.threshold:g} (Å)", ylabel="voxels")
+    axes[2].legend(frameon=False, fontsize=8)
+    return axes
+
+
+def plot_averages(axes, volumes, pixel_size, names, plane="xz"):
+    """The same slice of several averages side by side, one axis each, every one with its own grey scale."""
+    for ax, volume, name in zip(axes, volumes, names, strict=True):
+        plot_slice(ax, volume, pixel_size, plane)
+        ax.set_title(name, fontsize=9)
+    for ax in list(axes)[1:]:
+        ax.set(ylabel="", yticklabels=[])
+    return axes
