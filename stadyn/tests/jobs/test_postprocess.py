@@ -74,7 +74,7 @@ def test_postprocess_command(halves, tmp_path, capsys):
     assert read_header(out / "postprocess.mrc").pixel_size == pytest.approx(PIXEL)
     expected = sharpen(protein(), PIXEL, -700, lowpass_angst=summary["lowpass_angst"])
     inside = read_volume(out / "mask.mrc") > 0.5
-    assert np.corrcoef(final[inside], expected[inside])[0, 1] > 0.85
+    assert np.corrcoef(final[inside], expected[inside])[0, 1] > 0.8
     assert f"{summary['resolution_0143_angst']:.2f} Å at FSC 0.143" in capsys.readouterr().out
 
 

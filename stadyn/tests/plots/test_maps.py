@@ -42,7 +42,8 @@ def test_a_slice_shows_the_point_at_its_coordinates(plane, place):
 def test_three_slices_cross_at_the_point():
     volume = np.random.default_rng(0).standard_normal((16,) * 3)
     point = {"x": 2, "y": -3, "z": 5}
-    for ax, (right, up) in zip(plot_slices(axes(3), volume, PIXEL, tuple(point.values())), ("xy", "xz", "yz"), strict=True):
+    drawn = plot_slices(axes(3), volume, PIXEL, tuple(point.values()))
+    for ax, (right, up) in zip(drawn, ("xy", "xz", "yz"), strict=True):
         horizontal, vertical = ax.lines
         assert horizontal.get_ydata()[0] == PIXEL * point[up]
         assert vertical.get_xdata()[0] == PIXEL * point[right]
