@@ -11,7 +11,7 @@ from stadyn.core.errors import InputError
 from stadyn.core.fsc import half_map_fsc
 from stadyn.core.masks import check_mask, filtered_mask
 from stadyn.core.resample import rotate_volume
-from stadyn.core.sharpening import flip_hand, guinier_fit, sharpen
+from stadyn.core.sharpening import COARSE_LIMIT_ANGST, flip_hand, guinier_fit, sharpen
 from stadyn.core.symmetry import symmetry_matrices
 from stadyn.io.curves import write_curves_csv
 from stadyn.io.mrc import write_volume
@@ -73,44 +73,51 @@ def run_postprocess(half1, half2, out, mask=None, symmetry="C1", b_factor=None, 
     out.mkdir(parents=True, exist_ok=True)
     with scipy.fft.set_workers(threads):
         used_mask = _symmetric_mask(maps, symmetry) if mask is None else maps.mask
-        warnings = check_mask(used_mask)
         curve = half_map_fsc(maps.half1, maps.half2, maps.pixel_size, used_mask, seed)
         write_volume(out / "mask.mrc", used_mask, maps.pixel_size, "stadyn mask used for the FSC")
         write_result(out / "fsc.npz", curve)
         write_curves_csv(out / "fsc.csv", _curve_columns(curve))
-        resolution = curve.resolution_0143_angst
-        if not np.isfinite(resolution):
+        if not np.isfinite(curve.resolution_0143_angst):
             raise InputError(
                 f"{half1} and {half2} agree at no resolution (FSC under 0.143 from the first shell on, see "
                 f"{out / 'fsc.csv'}): check that they are aligned to each other and have the same contrast"
             )
-        warnings += _fsc_warnings(curve)
-        fit, message = _fit_or_reason(maps.mean * used_mask, maps.pixel_size, curve)
-        applied, more = _applied_b_factor(b_factor, fit, message)
-        lowpass = resolution if lowpass_angst is None else lowpass_angst
+        fit, reason = _fit_or_reason(maps.mean * used_mask, maps.pixel_size, curve)
+        applied, warnings = _applied_b_factor(b_factor, fit, reason)
+        lowpass = curve.resolution_0143_angst if lowpass_angst is None else lowpass_angst
         final = sharpen(maps.mean, maps.pixel_size, applied, curve.corrected, lowpass)
-    masked = final * used_mask
-    if flip:
-        final, masked = flip_hand(final), flip_hand(masked)
     summary = {
         "half1": str(half1), "half2": str(half2), "mask": str(out / "mask.mrc") if mask is None else str(mask),
-        "pixel_size": maps.pixel_size, "box": curve.box, "symmetry_of_mask": symmetry, "contrast_of_input": contrast,
-        "resolution_0143_angst": resolution, "resolution_05_angst": curve.resolution_05_angst,
-        "resolution_shell_angst": curve.resolution_shell_angst, "nyquist_angst": 2 * maps.pixel_size,
-        "randomised_from_angst": curve.randomised_from_angst, "seed": seed,
-        "b_factor": applied, "b_factor_fitted": fit.b_factor if fit else None,
-        "guinier_r": fit.r if fit else None, "guinier_range_angst": [fit.coarse_angst, fit.fine_angst] if fit else None,
-        "lowpass_angst": lowpass, "hand_flipped": bool(flip), "contrast_of_output": "bright",
-        "warnings": warnings + more, "stadyn": stadyn.__version__,
+        "symmetry_of_mask": symmetry, "contrast_of_input": contrast, "seed": seed, **_numbers(curve, fit),
+        "b_factor": applied, "lowpass_angst": lowpass, "hand_flipped": bool(flip), "contrast_of_output": "bright",
+        "warnings": check_mask(used_mask) + _fsc_warnings(curve) + warnings, "stadyn": stadyn.__version__,
     }  # fmt: skip
+    _write_maps(out, final, final * used_mask, summary)
+    write_star(out / "fsc.star", star_blocks(curve, summary, fit))
+    (out / "guinier.npz").unlink(missing_ok=True)  # an earlier run's must not stand beside this run's curves
     if fit is not None:
         write_result(out / "guinier.npz", fit)
-    write_star(out / "fsc.star", star_blocks(curve, summary, fit))
-    label = f"stadyn, protein bright, B {applied:.0f} A^2, low-pass {lowpass:.2f} A{', hand flipped' if flip else ''}"
-    write_volume(out / "postprocess.mrc", final, maps.pixel_size, label)
-    write_volume(out / "postprocess_masked.mrc", masked, maps.pixel_size, label)
     write_json(out / "postprocess.json", summary)
     return summary
+
+
+def _numbers(curve, fit):
+    """The part of the summary that is measured."""
+    return {
+        "pixel_size": curve.pixel_size, "box": curve.box, "nyquist_angst": 2 * curve.pixel_size,
+        "resolution_0143_angst": curve.resolution_0143_angst, "resolution_05_angst": curve.resolution_05_angst,
+        "resolution_shell_angst": curve.resolution_shell_angst, "randomised_from_angst": curve.randomised_from_angst,
+        "b_factor_fitted": fit.b_factor if fit else None, "guinier_r": fit.r if fit else None,
+        "guinier_range_angst": [fit.coarse_angst, fit.fine_angst] if fit else None,
+    }  # fmt: skip
+
+
+def _write_maps(out, final, masked, summary):
+    hand = ", hand flipped" if summary["hand_flipped"] else ""
+    label = f"stadyn, protein bright, B {summary['b_factor']:.0f}, low-pass {summary['lowpass_angst']:.2f} A{hand}"
+    for name, volume in (("postprocess.mrc", final), ("postprocess_masked.mrc", masked)):
+        mirrored = flip_hand(volume) if summary["hand_flipped"] else volume
+        write_volume(out / name, mirrored, summary["pixel_size"], label)
 
 
 def star_blocks(curve, summary, fit=None):
@@ -189,4 +196,9 @@ def _applied_b_factor(typed, fit, message):
         return 0.0, [message]
     if fit.b_factor > 0:
         return 0.0, [f"the Guinier plot rises (B {fit.b_factor:.0f} Å²), so the map is not sharpened: type a B-factor"]
+    if fit.fine_angst > COARSE_LIMIT_ANGST:
+        return fit.b_factor, [
+            f"the B-factor was fitted between {fit.coarse_angst:.1f} and {fit.fine_angst:.1f} Å, where the shape of "
+            "the protein rules the spectrum: compare with a typed B-factor"
+        ]
     return fit.b_factor, []

@@ -24,6 +24,7 @@ def save_postprocess_pictures(folder):
     figure, ax = _figure(1, (6.4, 4.4))
     plot_fsc(ax, read_result(folder / "fsc.npz", FSCCurve))
     figure.savefig(folder / "fsc.png", dpi=DPI)
+    (folder / "guinier.png").unlink(missing_ok=True)
     if (folder / "guinier.npz").exists():
         figure, ax = _figure(1, (6.4, 4.4))
         plot_guinier(ax, read_result(folder / "guinier.npz", GuinierFit))
