@@ -6,18 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates
-from scipy.optimize import minimize_scalar
 
 from .flattening import layer_centroid
-from .masks import centered_grid
 from .resample import rotate_volume
 
 ITERATIONS = 3
+FINE_STEP_PX = 0.005
 
 
 @dataclass(frozen=True)
 class HeightFit:
-    """Where the origin of the reference sits in an average: ``average(r + (0, 0, shift_px))`` matches ``reference(r)``."""
+    """Where the reference's origin sits in an average: ``average(r + (0, 0, shift_px))`` matches ``reference(r)``."""
 
     shift_px: float
     cc: float
@@ -26,9 +25,9 @@ class HeightFit:
 def fit_height(volume, reference, max_shift_px, radius_px):
     """Shift along z alone between an average and a reference (paper, step 6B).
 
-    Only the columns of a cylinder about z are compared, by their normalised
-    cross-correlation; splines along z give shifts between pixels. The particles
-    of the average follow with ``table.moved((0, 0, shift_px))``.
+    Only the columns of a cylinder about z are compared. Their normalised
+    cross-correlation finds the shift, least squares its fraction of a pixel. The
+    particles of the average follow with ``table.moved((0, 0, shift_px))``.
 
     Parameters
     ----------
@@ -37,21 +36,28 @@ def fit_height(volume, reference, max_shift_px, radius_px):
     radius_px : float, of the cylinder
     """
     n = volume.shape[0]
-    x, y, _ = centered_grid(n)
-    inside = (np.hypot(x, y) <= radius_px)[0]
-    spline = CubicSpline(np.arange(n), np.asarray(volume, float)[:, inside], axis=0)
-    reach = min(int(np.ceil(max_shift_px)), n // 2 - 2)
+    inside = _axis_distance(n) <= radius_px
+    moving = np.asarray(volume, float)[:, inside]
+    # One whole pixel further than asked, so that the spline has a neighbour on both sides.
+    reach = min(int(np.ceil(max_shift_px)) + 1, n // 2 - 2)
     heights = np.arange(reach, n - reach)
     fixed = np.asarray(reference, float)[heights][:, inside]
-
-    def score(shift):
-        return _correlation(spline(heights + shift), fixed)
-
-    coarse = np.arange(-reach, reach + 1)
-    best = coarse[np.argmax([score(s) for s in coarse])]
-    limits = max(best - 1.0, -float(max_shift_px)), min(best + 1.0, float(max_shift_px))
-    found = minimize_scalar(lambda s: -score(s), bounds=limits, method="bounded", options={"xatol": 1e-3})
-    return HeightFit(float(found.x), float(-found.fun))
+    shifts = np.arange(-reach, reach + 1)
+    windows = [moving[heights + s] for s in shifts]
+    # These curves are interpolated, never the data, whose noise that would smooth between pixels.
+    covariance = CubicSpline(shifts, [np.mean((w - w.mean()) * (fixed - fixed.mean())) for w in windows])
+    variance = CubicSpline(shifts, [w.var() for w in windows])
+    limit = min(float(max_shift_px), float(reach))
+    fine = np.linspace(-limit, limit, 2 * int(np.ceil(limit / FINE_STEP_PX)) + 1)
+    correlation = covariance(fine) / np.sqrt(np.maximum(variance(fine) * fixed.var(), 1e-30))
+    best = int(np.argmax(correlation))
+    # With noise the correlation leans to where more density (the membrane) enters the window; the residual at
+    # the contrast found there does not.
+    near = np.flatnonzero(np.abs(fine - fine[best]) <= 1)
+    for _ in range(ITERATIONS):
+        contrast = covariance(fine[best]) / max(fixed.var(), 1e-30)
+        best = near[np.argmin((variance(fine) - 2 * contrast * covariance(fine))[near])]
+    return HeightFit(float(fine[best]), float(correlation[best]))
 
 
 def synthetic_reference(volumes, pixel_size, max_shift_px, radius_px):
@@ -80,10 +86,9 @@ def synthetic_reference(volumes, pixel_size, max_shift_px, radius_px):
 
 
 def azimuthal_mean(volume):
-    """The volume with every ring about z replaced by its mean; rings that leave the box keep the mean of what is inside."""
+    """The volume with every ring about z replaced by its mean, over what of the ring lies inside the box."""
     n = volume.shape[0]
-    x, y, _ = centered_grid(n)
-    distance = np.hypot(x, y)[0]
+    distance = _axis_distance(n)
     low = np.floor(distance).astype(int)
     upper = distance - low
     bins = low.max() + 2
@@ -99,7 +104,8 @@ def azimuthal_mean(volume):
     return out
 
 
-def _correlation(a, b):
-    a, b = a - a.mean(), b - b.mean()
-    norm = np.sqrt(np.sum(a * a) * np.sum(b * b))
-    return float(np.sum(a * b) / norm) if norm > 0 else 0.0
+def _axis_distance(n):
+    """(n, n) distance (px) of a plane's voxels from the z axis."""
+    axis = np.arange(n) - n // 2
+    return np.hypot(axis[:, None], axis)
+

@@ -20,7 +20,7 @@ PATCH_SPACINGS = 1.4
 """Radius of the patch whose symmetry is judged: it must hold the first ring, for at 30 Å one cell alone looks round."""
 GRID_ANGST = 7.5
 TILT_STEPS_DEG = (-4.0, 0.0, 4.0)
-CANDIDATES = 10
+CANDIDATES = 7
 COMPARABLE = 0.5
 """Axes with less than this fraction of the best symmetry are no candidates."""
 
@@ -210,7 +210,7 @@ class _Patch:
     def __init__(self, order, radius, pixel_size):
         self.order, self.radius = order, radius
         rings = np.arange(1.0, radius + 1e-6, max(1.0, 6.0 / pixel_size))
-        heights = np.arange(-40.0, 40.1, 8.0) / pixel_size
+        heights = np.arange(-40.0, 40.1, 10.0) / pixel_size
         azimuth = np.arange(6 * order) * 2 * np.pi / (6 * order)
         ring, height, phi = np.meshgrid(rings, heights, azimuth, indexing="ij")
         self.points = np.stack([ring * np.cos(phi), ring * np.sin(phi), height], axis=-1)
@@ -245,6 +245,7 @@ def _coarse_maxima(sampler, patch, curvature, apex, reach, step):
     scores = np.array([patch.symmetry(sampler.seen_from(*_pose((*p, 0, 0), curvature, apex)), curvature) for p in grid])
     near = np.linalg.norm(grid[:, None] - grid[None], axis=-1) < 2.1 * step
     peaks = np.flatnonzero(scores >= np.where(near, scores[None], -np.inf).max(axis=1))
+    peaks = peaks[scores[peaks] >= COMPARABLE * scores.max()]
     peaks = peaks[np.argsort(-scores[peaks])][:CANDIDATES]
     return [(*grid[i], 0.0, 0.0) for i in peaks]
 
@@ -259,7 +260,7 @@ def _refine(sampler, patch, start, curvature, apex, reach):
     tilted = [(*start[:2], a, b) for a in TILT_STEPS_DEG for b in TILT_STEPS_DEG]
     start = np.array(min(tilted, key=cost))
     simplex = start + np.vstack([np.zeros(4), np.diag([1.0, 1.0, 2.0, 2.0])])
-    found = minimize(cost, start, method="Nelder-Mead", options={"initial_simplex": simplex, "xatol": 0.02, "fatol": 1e-5, "maxfev": 250})
+    found = minimize(cost, start, method="Nelder-Mead", options={"initial_simplex": simplex, "xatol": 0.02, "fatol": 1e-5, "maxfev": 160})
     return -found.fun, found.x
 
 
