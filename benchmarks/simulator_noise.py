@@ -83,7 +83,8 @@ def main():
     true = read_volume(args.folder / "true_map.mrc")
     n, pixel_size = len(true), record["settings"]["pixel_size_angst"]
     shapes = {t["id"]: t["shape"] for t in record["tomograms"]}
-    fits = np.array([box_fits(shapes[t], p[None], n)[0] for t, p in zip(truth.tomogram_ids, truth.positions)])
+    places = zip(truth.tomogram_ids, truth.positions, strict=True)
+    fits = np.array([box_fits(shapes[t], p[None], n)[0] for t, p in places])
     mask = soft_mask(n, pixel_size)
     target = scipy.fft.rfftn(scipy.fft.ifftshift(true * mask))
     for repeat in range(args.repeats):
@@ -94,7 +95,8 @@ def main():
             if count in args.particles:
                 average = scipy.fft.fftshift(scipy.fft.irfftn(spectrum / np.maximum(weight, 0.05 * count), s=(n,) * 3))
                 fsc = fourier_shell_correlation(scipy.fft.rfftn(scipy.fft.ifftshift(average * mask)), target, n)
-                print(f"{count:5d} particles  FSC 0.5 at {crossing(fsc, 0.5, n * pixel_size):.1f} Å", " ".join(f"{v:.2f}" for v in fsc))
+                print(f"{count:5d} particles  FSC 0.5 at {crossing(fsc, 0.5, n * pixel_size):.1f} Å", end="  ")
+                print(" ".join(f"{v:.2f}" for v in fsc))
             if count >= max(args.particles):
                 break
 

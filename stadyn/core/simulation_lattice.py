@@ -14,6 +14,9 @@ EXCLUSION = 0.9
 AGREEMENT_DEG = 9.0
 """Neighbours that predict in-plane angles further apart than this leave a crack instead of a site."""
 
+LARGEST_STRAIN = 0.12
+"""Relative; leaves a spread of the spacing of about 2 Å in 75, as measured in real immature HIV-1."""
+
 
 @dataclass(frozen=True, eq=False)
 class Ellipsoid:
@@ -133,13 +136,15 @@ def _candidates(surface, points, x_axes, spacing):
         if np.min(np.linalg.norm(points - center, axis=1)) < EXCLUSION * spacing:
             continue
         k = len(members)
-        phase = _hexagonal_phase(surface, np.repeat(center[None], k, 0), np.repeat(axes[i][None], k, 0), axes[members])
+        here, axis = np.repeat(center[None], k, 0), np.repeat(axes[i][None], k, 0)
+        phase = _hexagonal_phase(surface, here, axis, axes[members])
         if np.min((phase * np.conj(phase.mean())).real) < agreement * abs(phase.mean()):
             continue
         new.append(center)
         new_axes.append(axes[i])
     new = np.reshape(new, (-1, 3))
-    return new, _tangent(np.reshape(new_axes, (-1, 3)), surface.normals(new)) if len(new) else new
+    new_axes = np.reshape(new_axes, (-1, 3))
+    return new, _tangent(new_axes, surface.normals(new))
 
 
 def _grow_patch(surface, points, x_axes, spacing):
@@ -149,6 +154,21 @@ def _grow_patch(surface, points, x_axes, spacing):
             return points, x_axes
         points, x_axes = np.concatenate([points, new]), np.concatenate([x_axes, new_axes])
         points, x_axes = _relax(surface, points, x_axes, spacing, 4)
+
+
+def _crack(surface, points, x_axes, spacing):
+    """Take out sites until every bond is within `LARGEST_STRAIN`: what curvature does not allow becomes a crack."""
+    while True:
+        points, x_axes = _relax(surface, points, x_axes, spacing, 4)
+        pairs = cKDTree(points).query_pairs(1.3 * spacing, output_type="ndarray")
+        strain = np.abs(np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1) / spacing - 1)
+        strained = strain > LARGEST_STRAIN
+        if not strained.any():
+            return points, x_axes
+        load = np.bincount(pairs[strained].ravel(), np.repeat(strain[strained], 2), len(points))
+        keep = np.ones(len(points), bool)
+        keep[np.argsort(load)[::-1][: max(1, int(strained.sum()) // 15)]] = False
+        points, x_axes = points[keep], x_axes[keep]
 
 
 def _random_directions(n, rng):
@@ -195,7 +215,7 @@ def grow_lattice(surface, spacing, coverage, defects, rng):
         axis = _tangent(_random_directions(1, rng), surface.normals(seed[None]))
         points, x_axes = np.concatenate([points, seed[None]]), np.concatenate([x_axes, axis])
         points, x_axes = _grow_patch(surface, points, x_axes, spacing)
-    points, x_axes = _relax(surface, points, x_axes, spacing, 30)
+    points, x_axes = _crack(surface, *_relax(surface, points, x_axes, spacing, 20), spacing)
     rows = _remove_gaps(points, surface.area(), spacing, coverage, rng)
     rows = rows[rng.random(len(rows)) >= defects]
     neighbours = cKDTree(points[rows]).query_ball_point(points[rows], 1.2 * spacing, return_length=True) - 1

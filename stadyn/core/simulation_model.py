@@ -11,6 +11,7 @@ import numpy as np
 import scipy.fft
 from scipy.spatial import cKDTree
 
+from .errors import InputError
 from .rotations import rotation_z
 
 RESIDUES_PER_ANGST3 = 1 / 135.0
@@ -75,25 +76,27 @@ def procedural_unit():
     return PointCloud(points, weights, 2.5)
 
 
-def unit_from_points(points, weights, spacing):
-    """A unit from a user's atoms: C6 about z, limited softly to one cell, centroid at height 0.
+def unit_from_points(points, weights, sigma, spacing):
+    """A unit from a user's model: C6 about z, limited softly to one cell, centroid at height 0.
+
+    One asymmetric unit becomes a hexamer; a whole hexamer stays what it is, averaged over C6.
 
     Parameters
     ----------
     points : (n, 3) float array, Å from the six-fold axis
-    weights : (n,) float array, residues
+    weights : (n,) float array, in any unit: the sum is brought to that of `procedural_unit`, to which noise refers
+    sigma : float, Å
     spacing : float, Å between neighbours; neighbours in the model are cut away
     """
     radius = np.hypot(points[:, 0], points[:, 1])
-    edge = np.clip((0.56 * spacing - radius) / (0.12 * spacing), 0, 1)
-    inside = edge > 0
+    weights = weights * np.clip((0.56 * spacing - radius) / (0.12 * spacing), 0, 1)
+    inside = weights > 0
     if not inside.any():
-        raise ValueError("no density of the model lies within one lattice cell of its z axis: move its six-fold axis to x = y = 0")
-    points, weights = points[inside], (weights * edge)[inside] / 6
+        raise InputError("the model has no density near its z axis: move its six-fold axis to x = y = 0")
+    points, weights = points[inside], np.tile(weights[inside], 6)
     points = np.concatenate([points @ rotation_z(60.0 * k).T for k in range(6)])
-    weights = np.tile(weights, 6)
     points[:, 2] -= np.average(points[:, 2], weights=weights)
-    return PointCloud(points, weights, 2.5)
+    return PointCloud(points, weights * (procedural_unit().weights.sum() / weights.sum()), sigma)
 
 
 def bilayer(surface, area_per_point, rng):

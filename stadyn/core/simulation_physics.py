@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the microscope and the reconstruction do to a density: projections, CTF, dose, noise, phase flip, back-projection.
+"""What microscope and reconstruction do to a density: projections, CTF, dose, noise, phase flip, back-projection.
 
 Tilting by an angle t turns the sample about y, right-handed: a point (x, y, z) is
 seen at ``x cos t + z sin t``, and the Fourier plane that the image measures holds
@@ -59,6 +59,16 @@ def dose_envelope(frequency, dose):
     return np.exp(-0.5 * dose / critical)
 
 
+@dataclass(frozen=True)
+class Exposure:
+    """One image of the tilt series."""
+
+    dose: float  # electrons per square Å so far, at its middle
+    defocus_angst: float  # underfocus
+    noise: float  # standard deviation of white noise in a pixel
+    solvent: float  # the same of a texture of the ice, which passes the optics as the sample does
+
+
 def _image_frequency(shape, pixel_size):
     fy, fx = scipy.fft.fftfreq(shape[0], pixel_size), scipy.fft.rfftfreq(shape[1], pixel_size)
     return np.hypot(fy[:, None], fx[None, :]).astype(np.float32)
@@ -87,8 +97,9 @@ def project_points(clouds, tilt_deg, shape, pixel_size):
         x = cloud.points[:, 0] * np.cos(tilt) + cloud.points[:, 2] * np.sin(tilt)
         grid = _spread(x, cloud.points[:, 1], cloud.weights, fine, pixel_size / OVERSAMPLING)
         spectrum = scipy.fft.rfft2(grid)[rows, : len(fx)]
-        gauss = [np.exp(-2 * (np.pi * cloud.sigma / pixel_size * f) ** 2) / np.sinc(f / OVERSAMPLING) ** 2 for f in (fy, fx)]
-        total += spectrum * np.outer(*gauss).astype(np.float32)
+        width = np.pi * cloud.sigma / pixel_size
+        by, bx = (np.exp(-2 * (width * f) ** 2) / np.sinc(f / OVERSAMPLING) ** 2 for f in (fy, fx))
+        total += spectrum * np.outer(by, bx).astype(np.float32)
     return total
 
 
@@ -109,17 +120,27 @@ def _spread(x, y, weights, shape, pixel_size):
     return grid.reshape(shape).astype(np.float32)
 
 
-def record_image(spectrum, dose, defocus_angst, noise, solvent, pixel_size, microscope, shape, rng):
-    """rfft2 of one micrograph, phase-flipped: the signal through CTF and dose, and noise.
+def record_image(spectrum, exposure, shape, pixel_size, microscope, rng):
+    """One micrograph, phase-flipped, protein dark: the signal through dose and CTF, and noise.
 
-    `noise` is the standard deviation of white noise in a pixel; `solvent` that of
-    a white texture of the ice that passes the optics as the sample does.
+    Parameters
+    ----------
+    spectrum : (y, x // 2 + 1) complex array, rfft2 of the projection
+    exposure : Exposure
+    shape : (2,) int, rows and columns of the image
+    pixel_size : float, Å
+    microscope : Microscope
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (y, x // 2 + 1) complex64 array
     """
     frequency = _image_frequency(shape, pixel_size)
-    ctf = contrast_transfer(frequency, defocus_angst, microscope).astype(np.float32)
-    ice = scipy.fft.rfft2(rng.standard_normal(shape, np.float32) * np.float32(solvent))
-    image = (spectrum * dose_envelope(frequency, dose).astype(np.float32) + ice) * ctf
-    image += scipy.fft.rfft2(rng.standard_normal(shape, np.float32) * np.float32(noise))
+    ctf = contrast_transfer(frequency, exposure.defocus_angst, microscope).astype(np.float32)
+    ice = scipy.fft.rfft2(rng.standard_normal(shape, np.float32) * np.float32(exposure.solvent))
+    image = (spectrum * dose_envelope(frequency, exposure.dose).astype(np.float32) + ice) * ctf
+    image += scipy.fft.rfft2(rng.standard_normal(shape, np.float32) * np.float32(exposure.noise))
     return -np.sign(ctf) * image
 
 

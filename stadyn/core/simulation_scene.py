@@ -39,22 +39,26 @@ class Scene:
 
 
 def _place_centers(reaches, extent, rng):
-    """Centres of spheres of radius `reaches` (n,) in a box `extent` (x, y, z) Å, without overlap, or None.
+    """Centres of spheres of radius `reaches` (n,) in a box `extent` (x, y, z) Å, pushed apart, or None.
 
     Along x and y a membrane may leave the field by a fifth of its radius, as in
     real images; along z it may not where the field is thick enough.
     """
-    centers = []
-    for reach in reaches:
-        room = np.maximum(extent / 2 - reach * np.array([0.8, 0.8, 1.0]), 0)
-        for _ in range(300):
-            trial = rng.uniform(-room, room)
-            if all(np.linalg.norm(trial - c) > reach + r for c, r in zip(centers, reaches)):
-                centers.append(trial)
-                break
-        else:
-            return None
-    return np.array(centers)
+    reaches = np.asarray(reaches)
+    room = np.maximum(extent / 2 - reaches[:, None] * np.array([0.8, 0.8, 1.0]), 0)
+    wanted = reaches[:, None] + reaches[None, :]
+    np.fill_diagonal(wanted, 0)
+    for _ in range(20):
+        centers = rng.uniform(-room, room)
+        for _ in range(100):
+            apart = centers[:, None] - centers[None, :]
+            distance = np.maximum(np.linalg.norm(apart, axis=-1), 1e-6)
+            overlap = np.maximum(wanted - distance, 0)
+            if not overlap.any():
+                return centers
+            push = np.sum(apart / distance[..., None] * (0.5 * overlap + (overlap > 0))[..., None], axis=1)
+            centers = np.clip(centers + push, -room, room)
+    return None
 
 
 def _place_vlps(n, radius_range, ellipticity, extent, rng):
@@ -100,24 +104,24 @@ def _merged(clouds):
     return tuple(merged)
 
 
+def _moved(cloud, place):
+    return PointCloud(cloud.points + place, cloud.weights, cloud.sigma)
+
+
 def _interior(vlp, rng):
     """Random material inside the lattice, as the nucleic acid and protein of a VLP."""
     n = int(20 * (vlp.surface.semi_axes.mean() / 300) ** 3)
     directions = rng.standard_normal((n, 3))
     depth = rng.uniform(0.0, 1.0, (n, 1)) ** (1 / 3)
     places = vlp.center + vlp.surface.grown(-110.0).radial_points(directions) * depth
-    return [PointCloud(blob.points + place, blob.weights, blob.sigma) for place in places for blob in [globule(rng.uniform(20, 45), rng)]]
+    return [_moved(globule(rng.uniform(20, 45), rng), place) for place in places]
 
 
 def _junk(n, vlps, extent, rng):
     """Loose globules and a few clumps of them, outside the VLPs."""
     places = _free_points(n, vlps, extent, 20.0, rng)
     clumps = [place + rng.normal(0, 45.0, (rng.integers(1, 9), 3)) for place in places]
-    clouds = []
-    for place in np.concatenate([np.empty((0, 3)), *clumps]):
-        blob = globule(rng.uniform(15, 40), rng)
-        clouds.append(PointCloud(blob.points + place, blob.weights, blob.sigma))
-    return clouds
+    return [_moved(globule(rng.uniform(15, 40), rng), place) for clump in clumps for place in clump]
 
 
 def build_scene(unit, settings, rng):
@@ -139,19 +143,19 @@ def build_scene(unit, settings, rng):
         when the VLPs do not fit into the field
     """
     extent = np.asarray(settings.extent_angst, float)
-    surfaces, centers = _place_vlps(settings.vlps_per_tomogram, settings.radius_angst, settings.ellipticity, extent, rng)
+    n, radii = settings.vlps_per_tomogram, settings.radius_angst
+    surfaces, centers = _place_vlps(n, radii, settings.ellipticity, extent, rng)
     vlps, clouds = [], []
-    for surface, center in zip(surfaces, centers):
+    for surface, center in zip(surfaces, centers, strict=True):
         points, rotations = grow_lattice(surface, settings.spacing_angst, settings.coverage, settings.defects, rng)
         vlp = SimulatedVLP(center, surface, points + center, rotations)
         vlps.append(vlp)
         membrane = bilayer(surface.grown(MEMBRANE_ANGST), 120.0, rng)
         clouds.append(unit.placed(vlp.points, rotations))
-        clouds.append(PointCloud(membrane.points + center, membrane.weights, membrane.sigma))
+        clouds.append(_moved(membrane, center))
         clouds.extend(_interior(vlp, rng))
     clouds.extend(_junk(settings.junk, vlps, extent, rng))
-    bead = ball(settings.gold_radius_angst, GOLD_CONTRAST, 4.0)
-    identity = np.eye(3)[None]
-    for place in _free_points(settings.gold_beads, vlps, extent, settings.gold_radius_angst, rng):
-        clouds.append(bead.placed(place[None], identity))
+    bead_radius = settings.gold_radius_angst
+    bead = ball(bead_radius, GOLD_CONTRAST, 4.0)
+    clouds.extend(_moved(bead, p) for p in _free_points(settings.gold_beads, vlps, extent, bead_radius, rng))
     return Scene(tuple(vlps), _merged(clouds))

@@ -2,19 +2,24 @@
 """The job that writes simulated tomograms and their truth to a folder."""
 
 import dataclasses
-import json
 import time
 from pathlib import Path
-
-import numpy as np
 
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
 from stadyn.core.simulation import SimulationSettings, simulate_tomogram, true_map
-from stadyn.core.simulation_model import procedural_unit
+from stadyn.core.simulation_model import procedural_unit, render_map, unit_from_points
+from stadyn.core.simulation_physics import Microscope
+from stadyn.io.dipoles import write_dipoles
+from stadyn.io.dynamo import write_table
+from stadyn.io.models import read_model
 from stadyn.io.mrc import write_volume
 from stadyn.io.results import write_result
+from stadyn.io.settings import check_keys, read_settings, write_json
+from stadyn.io.volume_lists import write_doc
 
+JOB_KEYS = ("output", "model", "threads", "box_angst")
+"""Settings of the job beside the fields of SimulationSettings."""
 OPTIONS = {  # command line -> field of SimulationSettings, type, number of values
     "tomograms": ("n_tomograms", int, None),
     "pixel-size": ("pixel_size_angst", float, None),
@@ -40,16 +45,17 @@ def add_arguments(parser):
     """Settings from a file, each overridden by its own option."""
     parser.add_argument("settings", nargs="?", help="JSON file of settings; options given beside it win")
     parser.add_argument("--out", metavar="DIR", help="folder to write; created")
-    parser.add_argument("--model", help="density of one lattice unit instead of the procedural one: .pdb, .cif or .mrc, six-fold axis along z")
-    parser.add_argument("--threads", type=int)
+    parser.add_argument("--model", help="one lattice unit, .pdb, .cif or .mrc, its six-fold axis along z, outside up")
+    parser.add_argument("--threads", type=int, help="default 2")
     defaults = SimulationSettings()
     for option, (field, kind, count) in OPTIONS.items():
-        parser.add_argument(f"--{option}", dest=field, type=kind, nargs=count, help=f"default {getattr(defaults, field)}")
+        value = getattr(defaults, field)
+        parser.add_argument(f"--{option}", dest=field, type=kind, nargs=count, help=f"default {value}")
 
 
 def run(args):
     """The subcommand: merge file and options, simulate."""
-    settings = json.loads(Path(args.settings).read_text()) if args.settings else {}
+    settings = read_settings(args.settings) if args.settings else {}
     given = {"output": args.out, "model": args.model, "threads": args.threads}
     given.update({field: getattr(args, field) for field, _, _ in OPTIONS.values()})
     settings.update({key: value for key, value in given.items() if value is not None})
@@ -57,79 +63,105 @@ def run(args):
 
 
 def run_settings(settings):
-    """Simulate as `settings` (dict) says: fields of SimulationSettings, "output", "model", "threads", "box_angst"."""
-    settings = dict(settings)
-    output, model = settings.pop("output", None), settings.pop("model", None)
-    threads, box_angst = settings.pop("threads", 2), settings.pop("box_angst", 345.6)
-    if not output:
-        raise InputError("no output folder: give --out DIR, or \"output\" in the settings")
-    known = {f.name for f in dataclasses.fields(SimulationSettings)}
-    unknown = sorted(set(settings) - known)
-    if unknown:
-        raise InputError(f"unknown setting {unknown[0]}: choose from {', '.join(sorted(known))}")
-    simulate_folder(SimulationSettings(**settings), Path(output), model, threads, box_angst)
+    """Simulate as the settings say: fields of SimulationSettings (microscope: a dict of its own), and `JOB_KEYS`."""
+    fields = [f.name for f in dataclasses.fields(SimulationSettings)]
+    check_keys(settings, (*fields, *JOB_KEYS[1:]), ("output",), "the settings of simulate")
+    chosen = {key: value for key, value in settings.items() if key in fields}
+    if "microscope" in chosen:
+        optics = [f.name for f in dataclasses.fields(Microscope)]
+        chosen["microscope"] = Microscope(**check_keys(chosen["microscope"], optics, (), "the microscope's settings"))
+    try:
+        chosen = SimulationSettings(**chosen)
+    except TypeError as error:
+        raise InputError(f"the settings of simulate hold a value of the wrong type ({error}): correct it") from error
+    model, threads = settings.get("model"), settings.get("threads", 2)
+    simulate_folder(chosen, Path(settings["output"]), model, threads, settings.get("box_angst", 345.6))
 
 
 def simulate_folder(settings, folder, model=None, threads=2, box_angst=345.6):
-    """Write tomograms, dipoles, `.vll`, `.doc`, truth, true map and a record of the settings to `folder`."""
+    """Write tomograms, dipoles, `.vll`, `.doc`, truth, true maps and a record of the settings to `folder`.
+
+    Parameters
+    ----------
+    settings : SimulationSettings
+    folder : Path, created
+    model : path of a PDB, mmCIF or MRC file of one lattice unit, or None for the procedural one
+    threads : int
+    box_angst : float, side of the true maps
+    """
+    unit = load_unit(model, settings)
     folder.mkdir(parents=True, exist_ok=True)
-    unit = procedural_unit()
+    folder = folder.resolve()
     start = time.perf_counter()
-    simulated, paths = [], []
+    simulated, paths = [], {}
     for number in range(1, settings.n_tomograms + 1):
         result = simulate_tomogram(settings, number, unit, threads, _reporter(number, settings.n_tomograms, start))
-        path = (folder / f"{result.tomogram.id}.mrc").resolve()
-        write_volume(path, result.volume, settings.pixel_size_angst, "stadyn simulation, protein dark")
-        simulated.append(dataclasses.replace(result, volume=None))  # one tomogram in memory at a time
-        paths.append(path)
-        print(f"{path.name}  defocus {result.defocus_um:.2f} um  {len(result.dipoles)} VLPs  {len(result.truth)} true sites", flush=True)
-    truth = ParticleTable.concatenate(r.truth for r in simulated).renumbered()
-    write_result(folder / "truth.npz", truth)
-    _write_dipoles(folder / "dipoles.csv", simulated)
-    (folder / "tomograms.vll").write_text("".join(f"{p}\n" for p in paths))
-    (folder / "tomograms.doc").write_text("".join(f"{i} {p}\n" for i, p in enumerate(paths, 1)))
-    box = 2 * round(box_angst / settings.pixel_size_angst / 2)
-    write_volume(folder / "true_map.mrc", true_map(settings, truth, unit, box), settings.pixel_size_angst, "stadyn simulation, true map, protein bright")
-    _write_record(folder / "simulation.json", settings, simulated, paths, model, box)
+        paths[number] = folder / f"{result.tomogram.id}.mrc"
+        write_volume(paths[number], result.volume, settings.pixel_size_angst, "stadyn simulation, protein dark")
+        tomogram = dataclasses.replace(result.tomogram, path=str(paths[number]))
+        # One tomogram in memory at a time.
+        simulated.append(dataclasses.replace(result, tomogram=tomogram, volume=None))
+        print(f"{paths[number].name}  defocus {result.defocus_um:.2f} um", end="  ")
+        print(f"{len(result.dipoles)} VLPs  {len(result.truth)} true sites", flush=True)
+    write_dipoles(folder / "dipoles.csv", [d for r in simulated for d in r.dipoles])
+    (folder / "tomograms.vll").write_text("".join(f"{path}\n" for path in paths.values()))
+    write_doc(folder / "tomograms.doc", paths)
+    _write_truth(folder, settings, simulated, unit, 2 * round(box_angst / settings.pixel_size_angst / 2))
+    _write_record(folder / "simulation.json", settings, simulated, model)
+
+
+def load_unit(model, settings):
+    """The PointCloud of the lattice's unit, from a file or procedural."""
+    if not model:
+        return procedural_unit()
+    points, weights, sigma = read_model(model, settings.pixel_size_angst)
+    return unit_from_points(points, weights, sigma, settings.spacing_angst)
 
 
 def _reporter(number, of, start):
+    """Prints a line at every tenth tilt, with the time that is left."""
+
     def report(done, total):
         if done % 10 and done != total:
             return
         fraction = (number - 1 + done / total) / of
-        seconds = (time.perf_counter() - start) * (1 - fraction) / fraction
-        print(f"tomogram {number}/{of}  tilts {done}/{total}  {100 * fraction:3.0f} %  left {int(seconds) // 60:02d}:{int(seconds) % 60:02d}", flush=True)
+        seconds = int((time.perf_counter() - start) * (1 - fraction) / fraction)
+        left = f"{100 * fraction:3.0f} %  left {seconds // 60:02d}:{seconds % 60:02d}"
+        print(f"tomogram {number}/{of}  tilts {done}/{total}  {left}", flush=True)
 
     return report
 
 
-def _write_dipoles(path, simulated):
-    lines = ["tomogram,vlp,center_x,center_y,center_z,north_x,north_y,north_z"]
-    for dipole in (d for r in simulated for d in r.dipoles):
-        values = ",".join(f"{v:.3f}" for v in (*dipole.center, *dipole.north))
-        lines.append(f"{dipole.tomogram_id},{dipole.surface_id},{values}")
-    path.write_text("\n".join(lines) + "\n")
+def _write_truth(folder, settings, simulated, unit, box_px):
+    """True poses as .npz and Dynamo table, the true map with its neighbours, and the bare unit."""
+    size = settings.pixel_size_angst
+    truth = ParticleTable.concatenate(r.truth for r in simulated).renumbered()
+    write_result(folder / "truth.npz", truth)
+    numbers = {r.tomogram.id: i for i, r in enumerate(simulated, 1)}
+    write_table(folder / "truth.tbl", truth, numbers, {r.tomogram.id: r.tomogram.wedge for r in simulated})
+    write_volume(folder / "true_map.mrc", true_map(settings, truth, unit, box_px), size, "true map, protein bright")
+    write_volume(folder / "true_unit.mrc", render_map(unit, box_px, size), size, "true unit, protein bright")
 
 
-def _write_record(path, settings, simulated, paths, model, box):
+def _write_record(path, settings, simulated, model):
+    """All settings, and each tomogram as the other jobs want it in theirs."""
+    tomograms = [
+        {
+            "id": r.tomogram.id,
+            "path": r.tomogram.path,
+            "pixel_size": r.tomogram.pixel_size,
+            "shape": r.tomogram.shape,
+            "tilt_min_deg": r.tomogram.wedge.min_deg,
+            "tilt_max_deg": r.tomogram.wedge.max_deg,
+        }
+        for r in simulated
+    ]
     record = {
         "settings": dataclasses.asdict(settings),
         "model": model or "procedural",
-        "tomograms": [
-            {
-                "id": r.tomogram.id,
-                "path": str(p),
-                "pixel_size": settings.pixel_size_angst,
-                "shape": list(r.tomogram.shape),
-                "tilt_min_deg": r.tomogram.wedge.min_deg,
-                "tilt_max_deg": r.tomogram.wedge.max_deg,
-                "defocus_um": r.defocus_um,
-                "vlps": len(r.dipoles),
-                "true_sites": len(r.truth),
-            }
-            for r, p in zip(simulated, paths)
-        ],
-        "true_map": {"box_px": box, "contrast": "protein bright"},
+        "tomograms": tomograms,
+        "defocus_um": {r.tomogram.id: r.defocus_um for r in simulated},
+        "true_sites": {r.tomogram.id: len(r.truth) for r in simulated},
+        "contrast": {"tomograms": "protein dark", "true_map": "protein bright", "true_unit": "protein bright"},
     }
-    path.write_text(json.dumps(record, indent=2) + "\n")
+    write_json(path, record)
