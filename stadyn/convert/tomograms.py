@@ -2,6 +2,12 @@
 """Scipion's tomograms as the engine's: absolute path, pixel size, shape, and the wedge of the acquisition."""
 
 import os
+from pathlib import Path
+
+from pwem.objects import Transform
+from tomo.convert.mdoc import normalizeTSId
+from tomo.objects import TomoAcquisition
+from tomo.objects import Tomogram as ScipionTomogram
 
 from stadyn.core.errors import InputError
 from stadyn.core.tomograms import MissingWedge, Tomogram
@@ -67,3 +73,46 @@ def pixel_size_mismatch(tomogram, tolerance=0.01):
         f"{tomogram.path} states {stated:.4g} Å a pixel in its header, not {tomogram.pixel_size:.4g}: "
         "give that pixel size, or correct the header (IMOD: alterheader)"
     )
+
+
+def append_tomograms(output, tomograms, acquisition=None, ctf_corrected=False):
+    """Append `stadyn.core.tomograms.Tomogram`s to a SetOfTomograms, which takes the pixel size of the first.
+
+    Parameters
+    ----------
+    acquisition : TomoAcquisition with what is common to all; each tomogram's tilt range is its own
+    """
+    output.setSamplingRate(tomograms[0].pixel_size)
+    for tomogram in tomograms:
+        own = TomoAcquisition() if acquisition is None else acquisition.clone()
+        own.setAngleMin(tomogram.wedge.min_deg)
+        own.setAngleMax(tomogram.wedge.max_deg)
+        own.setTiltAxisAngle(0.0)  # along y
+        output.setAcquisition(own)
+        item = ScipionTomogram()
+        item.setTsId(tomogram.id)
+        item.setFileName(tomogram.path)
+        item.setSamplingRate(tomogram.pixel_size)
+        item.setAcquisition(own)
+        item.setCtfCorrected(ctf_corrected)
+        origin = Transform()  # the centre, as the host's own import has it; Å
+        origin.setShifts(*(-0.5 * n * tomogram.pixel_size for n in reversed(tomogram.shape)))
+        item.setOrigin(origin)
+        output.append(item)
+
+
+def match_tomogram(name, tomograms):
+    """The tsId that a file means by `name`: itself, the stem of a tomogram's file, or as the host spells it.
+
+    Parameters
+    ----------
+    tomograms : iterable of `stadyn.core.tomograms.Tomogram`
+
+    Returns `name` unchanged when nothing matches.
+    """
+    for spelling in (lambda t: t.id, lambda t: Path(t.path).stem, lambda t: Path(os.path.realpath(t.path)).stem):
+        for tomogram in tomograms:
+            if name == spelling(tomogram):
+                return tomogram.id
+    host = normalizeTSId(name)
+    return host if any(host == tomogram.id for tomogram in tomograms) else name

@@ -1,2 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The protocols, one file each. The host discovers what is imported here."""
+
+from .align import StadynProtAlign
+from .average import StadynProtAverage
+from .average_of_averages import StadynProtAverageOfAverages
+from .common_height import StadynProtCommonHeight
+from .extract import StadynProtExtract
+from .half_maps import StadynProtHalfMaps
+from .import_dipoles import StadynProtImportDipoles
+from .import_tomograms import StadynProtImportTomograms
+from .latitude_filter import StadynProtLatitudeFilter
+from .local_resolution import StadynProtLocalResolution
+from .mask import StadynProtMask
+from .oversample import StadynProtOversample
+from .postprocess import StadynProtPostprocess
+from .recentre import StadynProtRecentre
+from .select_cc import StadynProtSelectCC
+from .simulate import StadynProtSimulate
+from .split_halves import StadynProtSplitHalves
+from .subboxing import StadynProtSubboxing

@@ -11,14 +11,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 from pwem.protocols import EMProtocol
 from pyworkflow.object import PointerList
 from pyworkflow.utils import Environ
 from tomo.protocols import ProtTomoBase
 
 from stadyn.convert.particles import precedents, read_particle_input, write_particles_like
+from stadyn.convert.tomograms import read_tomograms
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleBoxes, ParticleTable
+from stadyn.core.resample import inside
+from stadyn.core.symmetry import symmetry_order
 from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import read_settings, write_json
 
@@ -37,9 +41,21 @@ def validation_errors(*checks):
     return errors
 
 
-def group_paths(folder, groups, prefix="average_", suffix=".mrc"):
+def grouped_paths(folder, groups, prefix="average_", suffix=".mrc"):
     """{group: path} of the files that a job wrote into `folder`, one per group."""
     return {group: os.path.join(folder, f"{prefix}{group}{suffix}") for group in groups}
+
+
+def symmetry_check(symmetry):
+    """A check, for `_checks`, that `symmetry` is one that is known."""
+
+    def check():
+        try:
+            symmetry_order(symmetry)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+
+    return check
 
 
 class StadynProtocol(EMProtocol, ProtTomoBase):
@@ -97,6 +113,12 @@ class StadynProtocol(EMProtocol, ProtTomoBase):
         tomograms = precedents(source) if hasattr(source, "iterCoordinates") else source
         return float((source if tomograms is None else tomograms).getSamplingRate())
 
+    def checkTomograms(self, name="inputParticles"):
+        """InputError unless the tomograms behind a pointer to particles are there, with their tilt range."""
+        tomograms = precedents(self.given(name))
+        if tomograms is not None:
+            read_tomograms(tomograms)
+
     # ----- jobs
 
     def gpuIds(self):
@@ -140,7 +162,7 @@ class StadynProtocol(EMProtocol, ProtTomoBase):
         self.runStadynCommand(name, path)
 
     def runStadynCommand(self, name, *words):
-        """Run ``python -m stadyn NAME WORDS...`` through the host; InputError with the job's own sentence if it refuses."""
+        """Run ``python -m stadyn NAME WORDS...`` through the host; InputError with the job's sentence if it refuses."""
         environ = Environ(os.environ)
         # The package may be a checkout that is not installed.
         environ.set("PYTHONPATH", str(PACKAGE_ROOT), position=Environ.BEGIN)
@@ -214,6 +236,16 @@ class StadynProtocol(EMProtocol, ProtTomoBase):
 
     def _citations(self):
         return ["Scaramuzza2021", "CastanoDiez2012"]
+
+
+def inside_tomograms(table, tomograms):
+    """(n,) bool: does each particle lie in its tomogram? Those of tomograms without a file, boxes of their own, do."""
+    kept = np.ones(len(table), bool)
+    for tomogram in tomograms:
+        if tomogram.path:
+            rows = table.tomogram_ids == tomogram.id
+            kept[rows] = inside(tomogram.shape, table.positions[rows])
+    return kept
 
 
 def tomogram_settings(tomogram):

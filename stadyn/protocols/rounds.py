@@ -27,84 +27,178 @@ STAGE_REFERENCE, STAGE_FIRST, STAGE_CANDIDATES, STAGE_GOLD, STAGE_LAST = range(5
 # parameter of the form: (key of AlignmentRound, type, label, Dynamo's name, help, advanced)
 ROUND_FIELDS = {
     "iterations": (
-        "iterations", int, "Iterations", "ite",
-        "How often the round is repeated, each time against the average of the time before.", False,
+        "iterations",
+        int,
+        "Iterations",
+        "ite",
+        "How often the round is repeated, each time against the average of the time before.",
+        False,
     ),
     "coneRange": (
-        "cone_range_deg", float, "Cone range (degrees)", "cone_range",
-        "Full aperture of the cone of axes that is searched about the particle's axis; 360 is every axis.", False,
+        "cone_range_deg",
+        float,
+        "Cone range (degrees)",
+        "cone_range",
+        "Full aperture of the cone of axes that is searched about the particle's axis; 360 is every axis.",
+        False,
     ),
     "coneSampling": (
-        "cone_sampling_deg", float, "Cone sampling (degrees)", "cone_sampling",
-        "Step between the axes in the cone.", False,
+        "cone_sampling_deg",
+        float,
+        "Cone sampling (degrees)",
+        "cone_sampling",
+        "Step between the axes in the cone.",
+        False,
     ),
     "inplaneRange": (
-        "inplane_range_deg", float, "In-plane range (degrees)", "inplane_range",
-        "Full range of rotations about the particle's axis; with symmetry Cn the search stops at 360/n.", False,
+        "inplane_range_deg",
+        float,
+        "In-plane range (degrees)",
+        "inplane_range",
+        "Full range of rotations about the particle's axis; with symmetry Cn the search stops at 360/n.",
+        False,
     ),
     "inplaneSampling": (
-        "inplane_sampling_deg", float, "In-plane sampling (degrees)", "inplane_sampling",
-        "Step between these rotations.", False,
+        "inplane_sampling_deg",
+        float,
+        "In-plane sampling (degrees)",
+        "inplane_sampling",
+        "Step between these rotations.",
+        False,
     ),
     "refine": (
-        "refine", int, "Refine", "refine",
-        "Levels of finer search after the first, each with half the step of the one before.", True,
+        "refine",
+        int,
+        "Refine",
+        "refine",
+        "Levels of finer search after the first, each with half the step of the one before.",
+        True,
     ),
     "refineFactor": (
-        "refine_factor", float, "Refine factor", "refine_factor",
-        "Range of a finer level, in steps of the level before.", True,
+        "refine_factor",
+        float,
+        "Refine factor",
+        "refine_factor",
+        "Range of a finer level, in steps of the level before.",
+        True,
     ),
     "shiftLimit": (
-        "shift_limit_angst", tuple, "Shift limit (Å)", "area_search",
+        "shift_limit_angst",
+        tuple,
+        "Shift limit (Å)",
+        "area_search",
         "How far a particle may move: the radius of a sphere, or three semi-axes of an ellipsoid along the reference's "
-        "x,y,z, as in 27,27,40.", False,
+        "x,y,z, as in 27,27,40.",
+        False,
     ),
     "shiftModus": (
-        "shift_modus", int, "Shift modus", "area_search_modus",
+        "shift_modus",
+        int,
+        "Shift modus",
+        "area_search_modus",
         "From where the limit counts: 0 no limit, 1 the centre of the box, 2 the estimate before, 3 the estimate at "
-        "the start of the round, 4 at the start of the project.", True,
+        "the start of the round, 4 at the start of the project.",
+        True,
     ),
     "lowpass": ("lowpass_angst", float, "Low-pass (Å)", "low", "Details finer than this play no part.", False),
     "highpass": (
-        "highpass_angst", float, "High-pass (Å)", "high",
-        "Details coarser than this play no part; 0 keeps them all.", True,
+        "highpass_angst",
+        float,
+        "High-pass (Å)",
+        "high",
+        "Details coarser than this play no part; 0 keeps them all.",
+        True,
     ),
     "symmetry": (
-        "symmetry", str, "Symmetry", "sym",
-        "Cyclic symmetry about z that is imposed on the average, C1 being none.", False,
+        "symmetry",
+        str,
+        "Symmetry",
+        "sym",
+        "Cyclic symmetry about z that is imposed on the average, C1 being none.",
+        False,
     ),
     "binning": (
-        "binning", int, "Binning", "dim",
-        "Factor the particles are binned by on the fly; Dynamo gives the side of the binned box instead.", False,
+        "binning",
+        int,
+        "Binning",
+        "dim",
+        "Factor the particles are binned by on the fly; Dynamo gives the side of the binned box instead.",
+        False,
     ),
 }
 
 # The paper's text gives rounds, iterations, low-pass, binning and symmetry, and says that the search shrinks from round
 # to round; the angles and shifts beside them are ours. 40 px of tolerated inaccuracy at 1.35 Å are 54 Å.
 _PAPER_FIRST = dict(
-    iterations="3 3", coneRange="30 15", coneSampling="10 5", inplaneRange="360 30", inplaneSampling="10 5",
-    refine="3", refineFactor="2", shiftLimit="54 27", shiftModus="1 2", lowpass="15", highpass="0", symmetry="C1",
+    iterations="3 3",
+    coneRange="30 15",
+    coneSampling="10 5",
+    inplaneRange="360 30",
+    inplaneSampling="10 5",
+    refine="3",
+    refineFactor="2",
+    shiftLimit="54 27",
+    shiftModus="1 2",
+    lowpass="15",
+    highpass="0",
+    symmetry="C1",
     binning="4 2",
 )
 _PAPER_GOLD = dict(
-    iterations="3", coneRange="12 8 4", coneSampling="4 2 1", inplaneRange="12 8 4", inplaneSampling="4 2 1",
-    refine="3", refineFactor="2", shiftLimit="11 8 5.4", shiftModus="2", lowpass="8.1", highpass="0", symmetry="C6",
+    iterations="3",
+    coneRange="12 8 4",
+    coneSampling="4 2 1",
+    inplaneRange="12 8 4",
+    inplaneSampling="4 2 1",
+    refine="3",
+    refineFactor="2",
+    shiftLimit="11 8 5.4",
+    shiftModus="2",
+    lowpass="8.1",
+    highpass="0",
+    symmetry="C6",
     binning="2 1 1",
 )
 _PAPER_LAST = {
-    **_PAPER_GOLD, "coneRange": "4", "coneSampling": "1", "inplaneRange": "4", "inplaneSampling": "1",
-    "shiftLimit": "5.4", "lowpass": "6.8", "binning": "1",
+    **_PAPER_GOLD,
+    "coneRange": "4",
+    "coneSampling": "1",
+    "inplaneRange": "4",
+    "inplaneSampling": "1",
+    "shiftLimit": "5.4",
+    "lowpass": "6.8",
+    "binning": "1",
 }
 # Measured on simulated tomograms as noisy as real ones: 30 Å and the full turn of azimuth converge most often.
 _HARD_FIRST = dict(
-    iterations="3 3", coneRange="20 12", coneSampling="5", inplaneRange="360", inplaneSampling="7.5", refine="2",
-    refineFactor="2", shiftLimit="40 27", shiftModus="1", lowpass="30 20", highpass="0", symmetry="C1", binning="1",
+    iterations="3 3",
+    coneRange="20 12",
+    coneSampling="5",
+    inplaneRange="360",
+    inplaneSampling="7.5",
+    refine="2",
+    refineFactor="2",
+    shiftLimit="40 27",
+    shiftModus="1",
+    lowpass="30 20",
+    highpass="0",
+    symmetry="C1",
+    binning="1",
 )
 _HARD_GOLD = {
-    **_PAPER_GOLD, "coneRange": "12 8 6", "coneSampling": "4 3 2", "lowpass": "20 15 12", "binning": "1",
+    **_PAPER_GOLD,
+    "coneRange": "12 8 6",
+    "coneSampling": "4 3 2",
+    "lowpass": "20 15 12",
+    "binning": "1",
 }
 _HARD_LAST = {
-    **_PAPER_LAST, "coneRange": "6", "coneSampling": "2", "inplaneRange": "6", "inplaneSampling": "2", "lowpass": "12",
+    **_PAPER_LAST,
+    "coneRange": "6",
+    "coneSampling": "2",
+    "inplaneRange": "6",
+    "inplaneSampling": "2",
+    "lowpass": "12",
 }
 
 ROUND_PRESETS = {
@@ -145,7 +239,10 @@ def parse_rounds(values):
     rounds = []
     for i in range(count):
         settings = {ROUND_FIELDS[name][0]: items[i if len(items) > 1 else 0] for name, items in lists.items()}
-        rounds.append(asdict(AlignmentRound(**settings)))  # which checks them
+        try:
+            rounds.append(asdict(AlignmentRound(**settings)))  # which checks them
+        except ValueError as error:
+            raise InputError(f"round {i + 1}: {error}") from error
     return rounds
 
 
@@ -184,28 +281,43 @@ def add_rounds(form, stage=STAGE_REFERENCE):
     """The section of an alignment's rounds: preset, stage, and each parameter for those who choose "custom"."""
     form.addSection(label="Rounds")
     form.addParam(
-        "preset", params.EnumParam, choices=PRESETS, default=RECOMMENDED, label="Settings",
+        "preset",
+        params.EnumParam,
+        choices=PRESETS,
+        default=RECOMMENDED,
+        label="Settings",
         help="*recommended*: what works best on noisy data, at any pixel size.\n"
         "*paper*: the rounds, iterations, low-pass, binning and symmetry of Scaramuzza & Castaño-Díez (2021); ranges, "
         "which its text does not give, are chosen to match.\n"
         "*custom*: every parameter below, as lists like Dynamo's: _3 3_ is one value per round, _3_ serves them all.",
     )
     form.addParam(
-        "stage", params.EnumParam, choices=STAGES, default=stage, label="Step of the paper",
+        "stage",
+        params.EnumParam,
+        choices=STAGES,
+        default=stage,
+        label="Step of the paper",
         condition=f"preset != {CUSTOM}",
         help="Which alignment of the paper this is: the search shrinks and the resolution rises from one to the next.",
     )
     form.addParam(
-        "presetSymmetry", params.StringParam, default="", label="Symmetry", condition=f"preset != {CUSTOM}",
+        "presetSymmetry",
+        params.StringParam,
+        default="",
+        label="Symmetry",
+        condition=f"preset != {CUSTOM}",
         help="Cyclic symmetry that is imposed on the average, such as C6. Empty: C1 in step 3, C6 later, as the paper.",
     )
     defaults = ROUND_PRESETS[stage][RECOMMENDED]
     for name, (_, _, label, dynamo, text, advanced) in ROUND_FIELDS.items():
         form.addParam(
-            name, params.StringParam, default=defaults[name], label=label, condition=f"preset == {CUSTOM}",
+            name,
+            params.StringParam,
+            default=defaults[name],
+            label=label,
+            condition=f"preset == {CUSTOM}",
             expertLevel=LEVEL_ADVANCED if advanced else LEVEL_NORMAL,
-            help=f"{text}\nOne value per round, or one for all. Dynamo: _{dynamo}_. "
-            f"Paper: {_paper_values(name)}.",
+            help=f"{text}\nOne value per round, or one for all. Dynamo: _{dynamo}_. Paper: {_paper_values(name)}.",
         )
 
 

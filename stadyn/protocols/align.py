@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Steps 3, 4, 5, 7 and 8: the alignment of particles to a reference, in rounds."""
+
+import os
+from enum import Enum
+
+import numpy as np
+from pwem.objects import Volume
+from pyworkflow.protocol import params
+from pyworkflow.protocol.constants import LEVEL_ADVANCED
+from tomo.objects import AverageSubTomogram, SetOfAverageSubTomograms, SetOfCoordinates3D
+
+from stadyn.convert.averages import average_paths, map_path
+from stadyn.core.errors import InputError
+
+from .averages import HALVES, average_halves_together, check_halves, define_averages, group_names
+from .base import StadynProtocol, inside_tomograms
+from .forms import (
+    GROUP_KEYS,
+    PER_HALF,
+    PER_TOMOGRAM,
+    add_box,
+    add_fmin,
+    add_gpu,
+    add_groups,
+    add_parallel,
+    add_particles,
+    add_randomize_azimuth,
+    add_seed,
+    add_viewing_lowpass,
+)
+from .rounds import add_rounds, rounds_of
+
+JOB = "align"
+ENGINES = ["fast", "exhaustive"]
+
+
+class AlignOutputs(Enum):
+    particles = SetOfCoordinates3D
+    average = AverageSubTomogram
+    averages = SetOfAverageSubTomograms
+    viewingCopy = Volume
+
+
+class StadynProtAlign(StadynProtocol):
+    """Aligns particles to a reference that is averaged anew from them after every iteration.
+
+    The paper uses it five times: for the initial reference (step 3), one tomogram at a time (4), for the candidates (5),
+    for the two halves of the gold standard, which share nothing (7), and for these again at the end (8).
+    What comes in goes out, coordinates or subtomograms, with new poses and cross-correlations.
+    """
+
+    _label = "align"
+    _possibleOutputs = AlignOutputs
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        add_particles(form)
+        add_groups(
+            form,
+            help="*all together*: one reference for all particles.\n*each tomogram apart*: as steps 4 and 5 of the paper.\n"
+            "*each half apart*: gold standard, step 7: odd and even particles share nothing; split them before.",
+        )
+        form.addParam(
+            "tomogramIds",
+            params.StringParam,
+            default="",
+            label="Only these tomograms (optional)",
+            help="tsIds separated by blanks; #1 is the first tomogram of the particles, #2 the second. Empty: all of them. "
+            "The paper makes its initial reference from the first tomogram alone (step 3).",
+        )
+        form.addParam(
+            "inputReference",
+            params.PointerParam,
+            pointerClass="Volume,SetOfAverageSubTomograms",
+            allowsNull=True,
+            label="Starting reference (optional)",
+            help="A map with protein dark, as all averages here have it; or a set of averages, one for each tomogram. "
+            "Empty: averaged from the particles at the poses they have. Halves start from halves: from the half-maps "
+            "of an average, or empty.",
+        )
+        form.addParam(
+            "inputMask",
+            params.PointerParam,
+            pointerClass="VolumeMask",
+            allowsNull=True,
+            label="Alignment mask (optional)",
+            help="Only what it covers is compared; it moves with the reference (Dynamo: _mask_). It should hold more than "
+            "one unit cell while the reference is poor. Empty: the whole box, with a soft edge.",
+        )
+        add_randomize_azimuth(form, default=False)
+        add_box(form)
+        form.addParam(
+            "engine",
+            params.EnumParam,
+            choices=ENGINES,
+            default=0,
+            label="Engine",
+            expertLevel=LEVEL_ADVANCED,
+            help="*fast*: a coarse search as one matrix product, then Gauss-Newton refinement of the pose.\n"
+            "*exhaustive*: every angle of the rounds with a full cross-correlation map, as Dynamo does; slower by two "
+            "orders of magnitude.",
+        )
+        add_viewing_lowpass(form)
+        add_fmin(form)
+        add_seed(form)
+        add_rounds(form)
+        add_gpu(form)
+        add_parallel(form)
+
+    # ----- steps
+
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.alignStep, needsGPU=self.usesGpu())
+        if self.groups == PER_HALF:
+            self._insertFunctionStep(self.averageHalvesStep, needsGPU=self.usesGpu())
+        self._insertFunctionStep(self.createOutputStep, needsGPU=False)
+
+    def alignStep(self):
+        particles, rounds = self._chosen(), self._rounds()
+        if self.groups == PER_HALF:
+            check_halves(particles.table)
+        mask = self.given("inputMask")
+        settings = self.jobSettings(
+            particles,
+            JOB,
+            box_angst=self.boxSize.get(),
+            group_by=GROUP_KEYS[self.groups.get()],
+            randomize_azimuth=self.randomizeAzimuth.get(),
+            seed=self.seed.get(),
+            fmin=self.fmin.get(),
+            reference=self._reference(particles.table),
+            mask=map_path(mask)[0] if mask else None,
+            engine=ENGINES[self.engine.get()],
+            rounds=rounds,
+        )
+        self.runStadynJob("align", settings)
+
+    def averageHalvesStep(self):
+        rounds = self._rounds()
+        average_halves_together(
+            self,
+            self._chosen(),
+            self.readTable(JOB, "particles.npz"),
+            JOB,
+            box_angst=self.boxSize.get(),
+            symmetry=rounds[-1]["symmetry"],
+            fmin=self.fmin.get(),
+        )
+
+    def createOutputStep(self):
+        table = self.readTable(JOB, "particles.npz")
+        kept = inside_tomograms(table, self.readInput().tomograms)
+        self.defineOutput(AlignOutputs.particles.name, self.createLike(table.select(kept)), *self._sources())
+        names = group_names(table, self.groups.get())
+        define_averages(self, names, JOB, self.pixelSize(), self._sources())
+        self.saveSummary(
+            particles_in=len(table),
+            particles_out=int(kept.sum()),
+            groups=names,
+            mean_cc=float(np.nanmean(table.cc)),
+            rounds=len(self._rounds()),
+        )
+
+    def _chosen(self):
+        """The `ParticleInput` of the tomograms that the form names."""
+        return only_tomograms(self.readInput(), (self.tomogramIds.get() or "").split())
+
+    def _rounds(self):
+        return rounds_of(self, self.pixelSize())
+
+    def _sources(self):
+        return [name for name in ("inputParticles", "inputReference") if self.given(name) is not None]
+
+    def _reference(self, table):
+        """The "reference" of the job's settings: {group: path}, or None; InputError where halves would share one."""
+        reference = self.given("inputReference")
+        if reference is None:
+            return None
+        if isinstance(reference, SetOfAverageSubTomograms):
+            return self._referencePerTomogram(average_paths(reference), table)
+        if self.groups != PER_HALF:
+            return {"*": map_path(reference)[0]}
+        if not reference.hasHalfMaps():
+            raise InputError("both halves would start from one reference: leave it empty, or give one with half-maps")
+        paths = [path.strip() for path in reference.getHalfMaps().split(",")]
+        return {half: os.path.abspath(path) for half, path in zip(HALVES, paths, strict=True)}
+
+    def _referencePerTomogram(self, paths, table):
+        if self.groups != PER_TOMOGRAM:
+            raise InputError("a set of averages serves tomograms that are aligned apart: give a single map instead")
+        missing = [] if table is None else sorted(set(table.tomogram_ids) - set(paths))
+        if missing:
+            raise InputError(f"tomogram {missing[0]} has no average among the references: add it, or give a single map")
+        return paths
+
+    # ----- what the form shows
+
+    def _checks(self):
+        return [self.checkTomograms, self._chosen, self._rounds, lambda: self._reference(None), self._checkMask]
+
+    def _checkMask(self):
+        if self.given("inputMask") is not None:
+            map_path(self.given("inputMask"))
+
+    def _summaryLines(self, figures):
+        if not figures:
+            return []
+        lines = [
+            f"{figures['particles_in']} particles aligned in {figures['rounds']} rounds, mean cross-correlation "
+            f"{figures['mean_cc']:.3f}."
+        ]
+        if len(figures["groups"]) > 1:
+            lines.append(f"Apart from each other: {', '.join(figures['groups'])}.")
+        lost = figures["particles_in"] - figures["particles_out"]
+        return lines + ([f"{lost} particles left their tomogram and were dropped."] if lost else [])
+
+
+def only_tomograms(particles, names):
+    """The particles of a `ParticleInput` in the tomograms `names`, tsIds or "#1" for the first; all without names."""
+    if not names:
+        return particles
+    known = [tomogram.id for tomogram in particles.tomograms]
+    numbered = {f"#{i}": name for i, name in enumerate(known, 1)}
+    chosen = [numbered.get(name, name) for name in names]
+    for name in chosen:
+        if name not in known:
+            raise InputError(f"tomogram {name!r} holds none of the particles; there are {', '.join(known)}")
+    rows = np.isin(particles.table.tomogram_ids, chosen)
+    boxes = None if particles.boxes is None else particles.boxes.select(rows)
+    tomograms = [tomogram for tomogram in particles.tomograms if tomogram.id in chosen]
+    return type(particles)(particles.table.select(rows), tomograms, boxes)

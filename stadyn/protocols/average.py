@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Steps 2, 3, 6 and 7: particles averaged at the poses they have."""
+
+from enum import Enum
+
+from pwem.objects import Volume
+from tomo.objects import AverageSubTomogram, SetOfAverageSubTomograms, SetOfCoordinates3D
+
+from .averages import average_halves_together, check_halves, define_averages, group_names
+from .base import StadynProtocol, symmetry_check
+from .forms import (
+    GROUP_KEYS,
+    PER_HALF,
+    add_box,
+    add_fmin,
+    add_gpu,
+    add_groups,
+    add_parallel,
+    add_particles,
+    add_randomize_azimuth,
+    add_seed,
+    add_symmetry,
+    add_viewing_lowpass,
+)
+
+JOB = "average"
+
+
+class AverageOutputs(Enum):
+    average = AverageSubTomogram
+    averages = SetOfAverageSubTomograms
+    particles = SetOfCoordinates3D
+    viewingCopy = Volume
+
+
+class StadynProtAverage(StadynProtocol):
+    """Averages particles at the poses they have, compensating in Fourier space for their missing wedges.
+
+    With the azimuth randomised it makes the template of the paper's first alignment (step 3, block A); the particles
+    as they were turned are then an output as well. Contrast stays that of the data, protein dark.
+    """
+
+    _label = "average"
+    _possibleOutputs = AverageOutputs
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        add_particles(form)
+        add_groups(
+            form,
+            help="One average of all particles, one of each tomogram, or one of each half (odd, even), which then are "
+            "the half-maps of the average of all.",
+        )
+        add_box(form)
+        add_symmetry(form, default="C1")
+        add_randomize_azimuth(form, default=False)
+        add_viewing_lowpass(form)
+        add_fmin(form)
+        add_seed(form)
+        add_gpu(form)
+        add_parallel(form)
+
+    # ----- steps
+
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.averageStep, needsGPU=self.usesGpu())
+        self._insertFunctionStep(self.createOutputStep, needsGPU=False)
+
+    def averageStep(self):
+        particles = self.readInput()
+        settings = dict(box_angst=self.boxSize.get(), symmetry=self.symmetry.get(), fmin=self.fmin.get())
+        if self.groups == PER_HALF:
+            check_halves(particles.table)
+        common = self.jobSettings(
+            particles,
+            JOB,
+            group_by=GROUP_KEYS[self.groups.get()],
+            randomize_azimuth=self.randomizeAzimuth.get(),
+            seed=self.seed.get(),
+            **settings,
+        )
+        self.runStadynJob("average", common)
+        if self.groups == PER_HALF:
+            average_halves_together(self, particles, self.readTable(JOB, "particles.npz"), JOB, **settings)
+
+    def createOutputStep(self):
+        table = self.readTable(JOB, "particles.npz")
+        if self.randomizeAzimuth:
+            self.defineOutput(AverageOutputs.particles.name, self.createLike(table), "inputParticles")
+        names = group_names(table, self.groups.get())
+        define_averages(self, names, JOB, self.pixelSize(), ["inputParticles"])
+        self.saveSummary(particles=len(table), groups=names)
+
+    # ----- what the form shows
+
+    def _checks(self):
+        return [self.checkTomograms, symmetry_check(self.symmetry.get())]
+
+    def _summaryLines(self, figures):
+        if not figures:
+            return []
+        groups = figures["groups"]
+        lines = [f"{figures['particles']} particles, symmetry {self.symmetry.get()}, box {self.boxSize.get():g} Å."]
+        return lines + ([f"One average each of {', '.join(groups)}."] if len(groups) > 1 else [])

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Steps 2B and 6C: particles cut out of the tomograms into files, for other packages."""
+
+import os
+from collections import Counter
+from enum import Enum
+
+import numpy as np
+from pyworkflow.object import Pointer
+from pyworkflow.protocol import params
+from tomo.objects import SetOfCoordinates3D, SetOfSubTomograms
+
+from stadyn.convert.coordinates import write_coordinates
+from stadyn.convert.particles import precedents
+from stadyn.convert.subtomograms import write_subtomograms
+from stadyn.convert.tomograms import read_tomograms
+from stadyn.core.errors import InputError
+from stadyn.core.particles import ParticleBoxes
+from stadyn.io.settings import read_settings
+
+from .base import StadynProtocol
+from .forms import add_box, add_parallel, add_particles
+
+JOB = "subtomograms"
+
+
+class ExtractOutputs(Enum):
+    subtomograms = SetOfSubTomograms
+    coordinates = SetOfCoordinates3D
+
+
+class StadynProtExtract(StadynProtocol):
+    """Cuts a box around each particle out of its tomogram and writes it to a file, never turned or interpolated.
+
+    No step of this package needs such files, for particles are cropped on the fly; they are for other packages.
+    Particles whose box leaves the tomogram are dropped.
+    """
+
+    _label = "extract subtomograms"
+    _possibleOutputs = ExtractOutputs
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        add_particles(form, help="Coordinates, or subtomograms that are cut out anew at their refined positions.")
+        add_box(form)
+        form.addParam(
+            "binning",
+            params.IntParam,
+            default=1,
+            label="Binning",
+            validators=[params.Positive],
+            help="Factor by which the boxes are binned (in Fourier space); the pixel size grows with it. The paper "
+            "extracts full-sized boxes.",
+        )
+        form.addParam(
+            "invertContrast",
+            params.BooleanParam,
+            default=False,
+            label="Invert the contrast?",
+            help="In tomograms protein is dark, as Dynamo and this package have it. RELION and EMAN want it bright.",
+        )
+        add_parallel(form)
+
+    # ----- steps
+
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.extractStep, needsGPU=False)
+        self._insertFunctionStep(self.createOutputStep, needsGPU=False)
+
+    def extractStep(self):
+        particles = self.readInput()
+        settings = self.jobSettings(
+            particles,
+            JOB,
+            boxes=None,
+            box_angst=self.boxSize.get(),
+            binning=self.binning.get(),
+            invert=self.invertContrast.get(),
+        )
+        self.runStadynJob("extract", settings)
+
+    def createOutputStep(self):
+        table, report = self.readTable(JOB, "particles.npz"), read_settings(self.resultPath(JOB, "extract.json"))
+        dropped = Counter(item["reason"] for item in report["dropped"])
+        self.saveSummary(written=report["written"], dropped=dict(dropped))
+        if len(table) == 0:
+            raise InputError("no box lies inside its tomogram: choose a smaller box")
+        tomograms = precedents(self.given("inputParticles"))
+        paths = [
+            self.resultPath(JOB, t, f"particle_{i:06d}.mrc") for t, i in zip(table.tomogram_ids, table.ids, strict=True)
+        ]
+        boxes = ParticleBoxes(paths, np.zeros(len(table), int), np.rint(table.positions), report["pixel_size"])
+
+        coordinates = self.createSet(SetOfCoordinates3D)
+        coordinates.setPrecedents(tomograms)
+        coordinates.setSamplingRate(tomograms.getSamplingRate())
+        coordinates.setBoxSize(2 * round(self.boxSize.get() / tomograms.getSamplingRate() / 2))
+        write_coordinates(table, coordinates, tomograms)
+        self.defineOutput(ExtractOutputs.coordinates.name, coordinates, "inputParticles")
+
+        output = self.createSet(SetOfSubTomograms)
+        output.setSamplingRate(report["pixel_size"])
+        output.setAcquisition(tomograms.getFirstItem().getAcquisition())
+        output.setCoordinates3D(Pointer(self, extended=ExtractOutputs.coordinates.name))
+        output.setAlignment3D()
+        write_subtomograms(table, boxes, output, tomograms)
+        self.defineOutput(ExtractOutputs.subtomograms.name, output, "inputParticles")
+
+    # ----- what the form shows
+
+    def _checks(self):
+        return [self._checkTomograms]
+
+    def _checkTomograms(self):
+        tomograms = precedents(self.given("inputParticles"))
+        if tomograms is None:
+            raise InputError("these subtomograms have no coordinates in a tomogram: there is nothing to cut from")
+        read_tomograms(tomograms)
+
+    def _summaryLines(self, figures):
+        if not figures:
+            return []
+        lines = [f"{figures['written']} subtomograms, in {os.path.join(self.resultPath(JOB), '<tomogram>')}."]
+        return lines + [f"{count} particles dropped: {reason}." for reason, count in figures["dropped"].items()]

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Step 2, block A: the virus-like particles, each marked by its centre and a point of its surface."""
+
+from dataclasses import replace
+from enum import Enum
+
+import numpy as np
+from pyworkflow.protocol import params
+from tomo.objects import SetOfMeshes
+
+from stadyn.convert.meshes import read_dipoles as read_mesh_dipoles
+from stadyn.convert.meshes import write_dipoles
+from stadyn.convert.tomograms import match_tomogram, read_tomograms
+from stadyn.core.errors import InputError
+from stadyn.io.dipoles import check_dipoles, read_dipoles
+from stadyn.io.dipoles import write_dipoles as write_dipole_file
+
+from .base import StadynProtocol
+
+FROM_FILE, FROM_POINTS = range(2)
+
+
+class ImportDipolesOutputs(Enum):
+    dipoles = SetOfMeshes
+
+
+class StadynProtImportDipoles(StadynProtocol):
+    """Imports dipoles, the two clicks that mark a virus-like particle in the paper: one on its centre, one on its
+    surface. They need not be accurate: 40 pixels of 1.35 Å, 54 Å, are tolerated.
+    """
+
+    _label = "import dipoles"
+    _possibleOutputs = ImportDipolesOutputs
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        form.addParam(
+            "inputTomograms",
+            params.PointerParam,
+            pointerClass="SetOfTomograms",
+            important=True,
+            label="Tomograms",
+            help="The tomograms that the virus-like particles were marked in.",
+        )
+        form.addParam(
+            "source",
+            params.EnumParam,
+            choices=["CSV file", "points picked in Scipion"],
+            default=FROM_FILE,
+            label="Take dipoles from",
+            help="A file, or meshes or coordinates of any picking protocol.",
+        )
+        form.addParam(
+            "dipoleFile",
+            params.FileParam,
+            default="",
+            label="Dipole file (.csv)",
+            condition=f"source == {FROM_FILE}",
+            help="One row for each virus-like particle, under the heading\n"
+            "_tomogram, vlp, center_x, center_y, center_z, north_x, north_y, north_z_\n"
+            "in 0-based pixels of the tomogram. The tomogram is named by its tsId or file name, vlp is a number.",
+        )
+        form.addParam(
+            "inputPoints",
+            params.PointerParam,
+            pointerClass="SetOfMeshes,SetOfCoordinates3D",
+            allowsNull=True,
+            label="Points",
+            condition=f"source == {FROM_POINTS}",
+            help="Points grouped by virus-like particle. Two points of a group are centre and surface point, in this "
+            "order; four and more are points of one surface, to which a sphere is fitted.",
+        )
+
+    # ----- steps
+
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.importStep, needsGPU=False)
+
+    def importStep(self):
+        tomograms, dipoles = self.given("inputTomograms"), self._dipoles()
+        write_dipole_file(self.resultPath("dipoles.csv"), dipoles)
+        output = self.createSet(SetOfMeshes)
+        output.setPrecedents(self.inputTomograms)
+        output.setSamplingRate(tomograms.getSamplingRate())
+        output.setBoxSize(20)  # only how large viewers draw a point
+        write_dipoles(dipoles, output, tomograms)
+        sources = ["inputTomograms"] + (["inputPoints"] if self.source == FROM_POINTS else [])
+        self.defineOutput(ImportDipolesOutputs.dipoles.name, output, *sources)
+        radii = [dipole.radius * tomograms.getSamplingRate() for dipole in dipoles]
+        self.saveSummary(
+            vlps=len(dipoles), tomograms=len({d.tomogram_id for d in dipoles}), mean_radius_angst=float(np.mean(radii))
+        )
+
+    def _dipoles(self):
+        """The dipoles in pixels of the input tomograms; InputError for any that do not fit them."""
+        tomograms = read_tomograms(self.given("inputTomograms"))
+        dipoles = self._fromFile(tomograms) if self.source == FROM_FILE else self._fromPoints(tomograms)
+        check_dipoles(dipoles, tomograms)
+        return dipoles
+
+    def _fromFile(self, tomograms):
+        path = (self.dipoleFile.get() or "").strip()
+        if not path:
+            raise InputError("no dipole file is given: name a .csv file")
+        return [replace(d, tomogram_id=match_tomogram(d.tomogram_id, tomograms)) for d in read_dipoles(path)]
+
+    def _fromPoints(self, tomograms):
+        points = self.given("inputPoints")
+        if points is None:
+            raise InputError("no points are given: choose meshes or coordinates")
+        own = {t.getTsId(): t.getSamplingRate() for t in points.getPrecedents()}
+        pixel_size = {t.id: t.pixel_size for t in tomograms}
+        scaled = []
+        for dipole in read_mesh_dipoles(points):
+            scale = own[dipole.tomogram_id] / pixel_size.get(dipole.tomogram_id, own[dipole.tomogram_id])
+            center, north = (tuple(scale * v for v in point) for point in (dipole.center, dipole.north))
+            scaled.append(replace(dipole, center=center, north=north))
+        return scaled
+
+    # ----- what the form shows
+
+    def _checks(self):
+        return [self._dipoles]
+
+    def _summaryLines(self, figures):
+        if not figures:
+            return []
+        return [
+            f"{figures['vlps']} virus-like particles in {figures['tomograms']} tomograms, mean radius "
+            f"{figures['mean_radius_angst']:.0f} Å."
+        ]

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Step 3, blocks B and C: the average centred on a unit cell of the lattice."""
+
+import re
+from enum import Enum
+
+import numpy as np
+from pwem.objects import Volume
+from pyworkflow.protocol import params
+from pyworkflow.protocol.constants import LEVEL_ADVANCED
+from tomo.objects import AverageSubTomogram, SetOfCoordinates3D
+
+from stadyn.convert.averages import average_from_file, map_path, volume_from_file
+from stadyn.core.errors import InputError
+from stadyn.core.lattice import find_symmetry_axis
+from stadyn.core.recentring import frame_at_point
+from stadyn.core.symmetry import symmetry_order
+from stadyn.io.markers import read_markers
+from stadyn.io.mrc import read_volume
+from stadyn.io.settings import read_settings, write_json
+
+from .base import StadynProtocol, inside_tomograms, symmetry_check
+from .forms import add_fmin, add_gpu, add_parallel, add_particles, add_seed, add_viewing_lowpass
+from .viewing import write_inverted
+
+AUTOMATIC, MARKER_FILE, TYPED = range(3)
+JOB = "recentred"
+POSE = "new_centre.json"
+
+
+class RecentreOutputs(Enum):
+    particles = SetOfCoordinates3D
+    average = AverageSubTomogram
+    viewingCopy = Volume
+
+
+class StadynProtRecentre(StadynProtocol):
+    """Moves the centre of an average to a unit cell of its lattice, with all particles that made it, and averages them
+    anew (paper, step 3, blocks B and C).
+
+    After an alignment without symmetry the centre lies anywhere in a unit cell. It must sit on the six-fold axis before
+    C6 may be imposed: a shift along the surface, and a tilt of the normal by shift / radius.
+    """
+
+    _label = "recentre"
+    _possibleOutputs = RecentreOutputs
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        add_particles(form, help="The particles of the average, aligned, whose poses move with it.")
+        form.addParam(
+            "inputAverage",
+            params.PointerParam,
+            pointerClass="Volume",
+            important=True,
+            label="Average",
+            help="The map to be centred, protein dark: of the alignment the particles come from.",
+        )
+        form.addParam(
+            "centre",
+            params.EnumParam,
+            choices=["found automatically", "marker file", "typed"],
+            default=AUTOMATIC,
+            label="New centre",
+            help="*found automatically*: of the symmetry axes within reach, that of the fullest unit "
+            "cell.\n*marker file*, *typed*: a point that you marked, in Chimera for instance, on the average or its "
+            "viewing copy (paper: reference_center.cmm, the tip of the CA N-terminal domain).",
+        )
+        form.addParam(
+            "markerFile",
+            params.FileParam,
+            default="",
+            label="Marker file",
+            condition=f"centre == {MARKER_FILE}",
+            help="A marker set of Chimera (.cmm), in Å from the first voxel, or text with x, y, z; the first is taken.",
+        )
+        form.addParam(
+            "point",
+            params.StringParam,
+            default="",
+            label="Point (Å)",
+            condition=f"centre == {TYPED}",
+            help="x, y, z in Å from the first voxel of the average, as Chimera counts.",
+        )
+        form.addParam(
+            "tiltNormal",
+            params.BooleanParam,
+            default=True,
+            label="Tilt the normal too?",
+            expertLevel=LEVEL_ADVANCED,
+            condition=f"centre != {AUTOMATIC}",
+            help="Turn the axis to the normal of the surface at the new centre. The paper does not.",
+        )
+        form.addParam(
+            "axisSymmetry",
+            params.StringParam,
+            default="C6",
+            label="Symmetry axis",
+            condition=f"centre == {AUTOMATIC}",
+            help="Rotation axis of the lattice that is looked for: C6 for the hexameric lattice.",
+        )
+        form.addParam(
+            "latticeSpacing",
+            params.FloatParam,
+            default=75.0,
+            label="Lattice spacing (Å)",
+            validators=[params.Positive],
+            condition=f"centre == {AUTOMATIC}",
+            help="Distance between neighbouring unit cells, roughly; 72 to 76 Å in immature HIV-1.",
+        )
+        form.addParam(
+            "averageSymmetry",
+            params.StringParam,
+            default="C1",
+            label="Symmetry of the new average",
+            help="Imposed when the particles are averaged anew. C1, none, is what the paper's next alignment starts from; "
+            "C6 is right once the centre is.",
+        )
+        add_viewing_lowpass(form)
+        add_fmin(form)
+        add_seed(form)
+        add_gpu(form)
+        add_parallel(form)
+
+    # ----- steps
+
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.findCentreStep, needsGPU=False)
+        self._insertFunctionStep(self.averageStep, needsGPU=self.usesGpu())
+        self._insertFunctionStep(self.createOutputStep, needsGPU=False)
+
+    def findCentreStep(self):
+        path, pixel_size, _ = map_path(self.given("inputAverage"))
+        volume = read_volume(path)
+        if self.centre == AUTOMATIC:
+            order = symmetry_order(self.axisSymmetry.get())
+            site = find_symmetry_axis(volume, pixel_size, order, self.latticeSpacing.get())
+            shift, rotation, symmetry_cc = site.shift, site.rotation, site.symmetry_cc
+        else:
+            shift, rotation = frame_at_point(volume, pixel_size, self._markedPoint(), self.tiltNormal.get())
+            symmetry_cc = None
+        write_json(self.resultPath(POSE), {"shift_angst": shift * pixel_size, "rotation": rotation})
+        tilt_deg = np.degrees(np.arctan2(np.hypot(*rotation[:2, 2]), rotation[2, 2]))
+        self.saveSummary(shift_angst=shift * pixel_size, tilt_deg=tilt_deg, symmetry_cc=symmetry_cc)
+
+    def averageStep(self):
+        particles, pose = self.readInput(), read_settings(self.resultPath(POSE))
+        shift = np.array(pose["shift_angst"]) / self.pixelSize()
+        moved = particles.table.moved(shift, np.array(pose["rotation"]))
+        kept = inside_tomograms(moved, particles.tomograms)
+        boxes = None if particles.boxes is None else particles.boxes.select(kept)
+        _, pixel_size, shape = map_path(self.given("inputAverage"))
+        settings = self.jobSettings(
+            type(particles)(moved.select(kept), particles.tomograms, boxes),
+            JOB,
+            box_angst=shape[0] * pixel_size,
+            symmetry=self.averageSymmetry.get(),
+            fmin=self.fmin.get(),
+            seed=self.seed.get(),
+        )
+        self.runStadynJob("average", settings)
+        self.saveSummary(particles_in=len(moved), particles_out=int(kept.sum()))
+
+    def createOutputStep(self):
+        sources, pixel_size = ("inputParticles", "inputAverage"), self.pixelSize()
+        path, copy = self.resultPath(JOB, "average_all.mrc"), self.resultPath(JOB, "average_all_inverted.mrc")
+        write_inverted(path, copy, self.viewingLowpass.get())
+        table = self.readTable(JOB, "particles.npz")
+        self.defineOutput(RecentreOutputs.particles.name, self.createLike(table), *sources)
+        self.defineOutput(RecentreOutputs.average.name, average_from_file(path, pixel_size), *sources)
+        self.defineOutput(RecentreOutputs.viewingCopy.name, volume_from_file(copy, pixel_size), *sources)
+
+    def _markedPoint(self):
+        """(3,) pixels from the centre of the average; InputError for a missing or misplaced mark."""
+        _, pixel_size, shape = map_path(self.given("inputAverage"))
+        if self.centre == TYPED:
+            return self._typedPoint() / pixel_size - shape[0] // 2
+        path = (self.markerFile.get() or "").strip()
+        if not path:
+            raise InputError("no marker file is given: name a .cmm file, or have the centre found automatically")
+        return read_markers(path, pixel_size, shape)[0]
+
+    def _typedPoint(self):
+        text = self.point.get() or ""
+        try:
+            point = [float(word) for word in re.split(r"[\s,;]+", text.strip())]
+        except ValueError:
+            point = []
+        if len(point) != 3:
+            raise InputError(f'the point "{text}" is not three numbers: type x, y, z in Å')
+        return np.array(point)
+
+    # ----- what the form shows
+
+    def _checks(self):
+        checks = [self.checkTomograms, symmetry_check(self.averageSymmetry.get())]
+        if self.centre == AUTOMATIC:
+            return [*checks, symmetry_check(self.axisSymmetry.get())]
+        return [*checks, self._markedPoint]
+
+    def _summaryLines(self, figures):
+        if "particles_out" not in figures:
+            return []
+        x, y, z = figures["shift_angst"]
+        lines = [f"Centre moved by ({x:.1f}, {y:.1f}, {z:.1f}) Å, normal tilted by {figures['tilt_deg']:.1f} degrees."]
+        if figures["symmetry_cc"] is not None:
+            lines.append(f"Self-correlation about the axis: {figures['symmetry_cc']:.2f} of at most 1.")
+        lost = figures["particles_in"] - figures["particles_out"]
+        return lines + ([f"{lost} particles left their tomogram and were dropped."] if lost else [])
