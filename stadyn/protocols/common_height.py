@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Step 6, block B: the averages of all tomograms, and with them their particles, brought to one height along z."""
+
+import os
+from enum import Enum
+
+import numpy as np
+from pyworkflow.protocol import params
+from tomo.objects import SetOfAverageSubTomograms, SetOfCoordinates3D
+
+from stadyn.convert.averages import append_averages, average_paths, map_path
+from stadyn.core.errors import InputError
+from stadyn.core.height import fit_height, synthetic_reference
+from stadyn.io.mrc import read_volume, write_volume
+from stadyn.io.results import write_result
+
+from .base import StadynProtocol, grouped_paths, symmetry_check
+from .forms import add_box, add_fmin, add_gpu, add_parallel, add_particles, add_seed, add_symmetry
+from .select_cc import check_particles
+
+JOB = "average"
+
+
+class CommonHeightOutputs(Enum):
+    particles = SetOfCoordinates3D
+    averages = SetOfAverageSubTomograms
+
+
+class StadynProtCommonHeight(StadynProtocol):
+    """Shifts the particles of each tomogram along their own axis until the unit cells of all tomograms sit at the same
+    height in their boxes (paper, step 6, block B): each average is compared with one synthetic reference, and its shift
+    along z is applied to its particles. In x, y and angle the symmetry has already made them agree.
+    """
+
+    _label = "common height"
+    _possibleOutputs = CommonHeightOutputs
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        add_particles(form, label="Selected particles")
+        form.addParam(
+            "inputAverages",
+            params.PointerParam,
+            pointerClass="SetOfAverageSubTomograms",
+            important=True,
+            label="Averages of the tomograms",
+            help="One average per tomogram of these particles.",
+        )
+        form.addParam(
+            "maxShift",
+            params.FloatParam,
+            default=30.0,
+            validators=[params.Positive],
+            label="Largest shift (Å)",
+            help="How far an average may move along z.",
+        )
+        form.addParam(
+            "radius",
+            params.FloatParam,
+            default=60.0,
+            validators=[params.Positive],
+            label="Radius of the cylinder (Å)",
+            help="Only what lies this near to the z axis is compared: about one unit cell and a half.",
+        )
+        add_symmetry(form)
+        add_box(form)
+        add_seed(form)
+        add_fmin(form)
+        add_gpu(form)
+        add_parallel(form)
+
+    # ----- steps
+
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.heightStep, needsGPU=False)
+        self._insertFunctionStep(self.averageStep, needsGPU=self.usesGpu())
+        self._insertFunctionStep(self.createOutputStep, needsGPU=False)
+
+    def heightStep(self):
+        particles, averages = self.readInput(), self.given("inputAverages")
+        paths, pixel_size = average_paths(averages), float(averages.getSamplingRate())
+        names = [str(name) for name in np.unique(particles.table.tomogram_ids)]
+        volumes = {name: read_volume(paths[name]) for name in names}
+        limits = self.maxShift.get() / pixel_size, self.radius.get() / pixel_size
+        reference = synthetic_reference(list(volumes.values()), pixel_size, *limits)
+        write_volume(self.resultPath("synthetic_reference.mrc"), reference, pixel_size, label="stadyn common height")
+        fits = {name: fit_height(volumes[name], reference, *limits) for name in names}
+        shifts = {
+            tomogram.id: fits[tomogram.id].shift_px * pixel_size / tomogram.pixel_size
+            for tomogram in particles.tomograms
+        }
+        heights = np.array([shifts[name] for name in particles.table.tomogram_ids])
+        table = particles.table.moved(np.outer(heights, (0.0, 0.0, 1.0)))
+        write_result(self.resultPath("particles.npz"), table)
+        found = {name: {"shift_angst": fit.shift_px * pixel_size, "cc": fit.cc} for name, fit in fits.items()}
+        self.saveSummary(particles=len(table), heights=found)
+
+    def averageStep(self):
+        particles = self.readInput()
+        settings = self.jobSettings(
+            particles,
+            JOB,
+            particles=os.path.abspath(self.resultPath("particles.npz")),
+            box_angst=self.boxSize.get(),
+            symmetry=self.symmetry.get(),
+            group_by=["tomogram"],
+            seed=self.seed.get(),
+            fmin=self.fmin.get(),
+        )
+        self.runStadynJob(JOB, settings)
+
+    def createOutputStep(self):
+        table = self.readTable("particles.npz")
+        averages = self.createSet(SetOfAverageSubTomograms)
+        names = [str(name) for name in np.unique(table.tomogram_ids)]
+        append_averages(averages, grouped_paths(self.resultPath(JOB), names), self.pixelSize())
+        self.defineOutput(CommonHeightOutputs.particles.name, self.createLike(table), "inputParticles", "inputAverages")
+        self.defineOutput(CommonHeightOutputs.averages.name, averages, "inputParticles", "inputAverages")
+
+    # ----- what the form shows
+
+    def _checks(self):
+        return [
+            lambda: check_particles(self.given("inputParticles")),
+            symmetry_check(self.symmetry.get()),
+            self._checkAverages,
+        ]
+
+    def _checkAverages(self):
+        averages = self.given("inputAverages")
+        if not isinstance(averages, SetOfAverageSubTomograms):
+            raise InputError(f"a {averages.getClassName()} is no set of averages: give one average per tomogram")
+        paths = average_paths(averages)
+        missing = sorted(set(self.readInput().table.tomogram_ids) - set(paths))
+        if missing:
+            raise InputError(f"tomogram {missing[0]} has particles but no average: average its particles first")
+        boxes = {map_path(average)[2] for average in averages.iterItems()}
+        if len(boxes) > 1:
+            raise InputError(f"the averages have different boxes {sorted(boxes)}: average them all with one box size")
+
+    def _summaryLines(self, figures):
+        return [
+            f"{name}: {height['shift_angst']:+.2f} Å along z, CC {height['cc']:.3f} with the synthetic reference."
+            for name, height in figures.get("heights", {}).items()
+        ]
+
+    def _methods(self):
+        return ["Particles were shifted along z, tomogram by tomogram, to the height of a synthetic reference."]

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Step 9, block A: the even half-map aligned to the odd one, and everything averaged again from the particles."""
+
+import os
+from enum import Enum
+
+import numpy as np
+from pyworkflow.protocol import params
+from pyworkflow.protocol.constants import LEVEL_ADVANCED
+from tomo.objects import AverageSubTomogram, SetOfCoordinates3D
+
+from stadyn.convert.averages import average_from_file, map_path
+from stadyn.core.particles import EVEN, ODD, ParticleBoxes, ParticleTable
+from stadyn.core.rotations import dynamo_from_matrices
+from stadyn.core.symmetry import symmetry_order
+from stadyn.io.results import read_result, write_result
+
+from .averages import HALVES, check_halves
+from .base import StadynProtocol, symmetry_check
+from .forms import add_box, add_fmin, add_gpu, add_parallel, add_particles, add_seed, add_symmetry
+from .select_cc import check_particles
+from .viewing import write_inverted
+
+HALF_MAPS = {"odd": "stadyn_half1_class001_unfil.mrc", "even": "stadyn_half2_class001_unfil.mrc"}
+"""RELION's names: half-map 1 is the odd one."""
+FULL_MAP = "stadyn_class001.mrc"
+
+
+class HalfMapsOutputs(Enum):
+    average = AverageSubTomogram
+    particles = SetOfCoordinates3D
+
+
+class StadynProtHalfMaps(StadynProtocol):
+    """Prepares the half-maps for the FSC (paper, step 9, block A). The even average is aligned to the odd one, its
+    particles follow, and both halves and all particles together are averaged from the particles again: a map that is
+    only turned would keep the edges of its old box. The maps are inverted, protein bright, and named as RELION does.
+    """
+
+    _label = "half-maps"
+    _possibleOutputs = HalfMapsOutputs
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        add_particles(form, label="Refined particles", help="Particles in two halves, after the last alignment.")
+        add_symmetry(form)
+        add_box(form, default=259.2)
+        form.addParam(
+            "inputMask",
+            params.PointerParam,
+            pointerClass="VolumeMask",
+            allowsNull=True,
+            label="Mask for aligning the half-maps (optional)",
+            help="What the two half-maps are compared under.",
+        )
+        form.addParam(
+            "lowpass",
+            params.FloatParam,
+            default=20.0,
+            validators=[params.Positive],
+            label="Low-pass for aligning the half-maps (Å)",
+            help="Details finer than this do not count when the even half-map is aligned to the odd one.",
+        )
+        form.addParam(
+            "maxShift",
+            params.FloatParam,
+            default=27.0,
+            validators=[params.Positive],
+            label="Largest shift between them (Å)",
+            expertLevel=LEVEL_ADVANCED,
+            help="How far apart the two half-maps may lie; less than half of the lattice spacing.",
+        )
+        add_seed(form)
+        add_fmin(form)
+        add_gpu(form)
+        add_parallel(form)
+
+    # ----- steps
+
+    def _insertAllSteps(self):
+        gpu = self.usesGpu()
+        self._insertFunctionStep(self.averageHalvesStep, "halves_before", needsGPU=gpu)
+        self._insertFunctionStep(self.alignHalvesStep, needsGPU=gpu)
+        self._insertFunctionStep(self.averageHalvesStep, "halves", needsGPU=gpu)
+        self._insertFunctionStep(self.averageAllStep, needsGPU=gpu)
+        self._insertFunctionStep(self.createOutputStep, needsGPU=False)
+
+    def averageHalvesStep(self, folder):
+        self._average(folder, ["half"])
+
+    def averageAllStep(self):
+        self._average("all", [])
+
+    def _average(self, folder, group_by):
+        settings = self.jobSettings(
+            self.readInput(),
+            folder,
+            box_angst=self.boxSize.get(),
+            symmetry=self.symmetry.get(),
+            group_by=group_by,
+            seed=self.seed.get(),
+            fmin=self.fmin.get(),
+        )
+        if folder != "halves_before":
+            settings["particles"] = os.path.abspath(self.resultPath("particles.npz"))
+        self.runStadynJob("average", settings)
+
+    def alignHalvesStep(self):
+        """Align the even average, as if it were one particle without a missing wedge, to the odd one."""
+        particles = self.readInput()
+        pixel_size = particles.tomograms[0].pixel_size
+        odd, even = (os.path.abspath(self.resultPath("halves_before", f"average_{half}.mrc")) for half in HALVES)
+        single, boxes = self.resultPath("even_map.npz"), self.resultPath("even_map_box.npz")
+        write_result(single, ParticleTable(np.zeros((1, 3)), np.eye(3)[None], ["even"]))
+        write_result(boxes, ParticleBoxes([even], [0], np.zeros((1, 3)), pixel_size))
+        settings = self.jobSettings(
+            particles,
+            "even_to_odd",
+            tomograms=[{"id": "even", "path": "", "pixel_size": pixel_size, "shape": [0, 0, 0]}],
+            particles=os.path.abspath(single),
+            boxes=os.path.abspath(boxes),
+            box_angst=self.boxSize.get(),
+            reference={"*": odd},
+            mask=map_path(self.given("inputMask"))[0] if self.given("inputMask") else None,
+            rounds=self._rounds(),
+            seed=self.seed.get(),
+        )
+        self.runStadynJob("align", settings)
+        pose = read_result(self.resultPath("even_to_odd", "particles.npz"), ParticleTable)
+        table = particles.table
+        moved = table.moved(pose.positions[0], pose.rotations[0])
+        is_even = table.half == EVEN
+        positions = np.where(is_even[:, None], moved.positions, table.positions)
+        rotations = np.where(is_even[:, None, None], moved.rotations, table.rotations)
+        write_result(self.resultPath("particles.npz"), table.replace(positions=positions, rotations=rotations))
+        tdrot, tilt, narot = (float(angle[0]) for angle in dynamo_from_matrices(pose.rotations))
+        self.saveSummary(
+            even_to_odd_shift_angst=np.round(pose.positions[0] * pixel_size, 3),
+            even_to_odd_tilt_deg=tilt,
+            even_to_odd_inplane_deg=(tdrot + narot + 180) % 360 - 180,
+            even_to_odd_cc=float(pose.cc[0]),
+        )
+
+    def _rounds(self):
+        period = 360.0 / symmetry_order(self.symmetry.get())
+        search = {
+            "iterations": 1,
+            "cone_range_deg": 12.0,
+            "cone_sampling_deg": 3.0,
+            "inplane_range_deg": period,
+            "inplane_sampling_deg": 3.0,
+            "shift_limit_angst": [self.maxShift.get()] * 3,
+            "shift_modus": 4,
+            "lowpass_angst": self.lowpass.get(),
+            "symmetry": self.symmetry.get(),
+        }
+        return [search]
+
+    def createOutputStep(self):
+        table, pixel_size = self.readTable("particles.npz"), self.pixelSize()
+        for half, name in HALF_MAPS.items():
+            write_inverted(self.resultPath("halves", f"average_{half}.mrc"), self.resultPath(name))
+        write_inverted(self.resultPath("all", "average_all.mrc"), self.resultPath(FULL_MAP))
+        halves = [self.resultPath(name) for name in HALF_MAPS.values()]
+        average = average_from_file(self.resultPath(FULL_MAP), pixel_size, half_maps=halves)
+        self.saveSummary(
+            particles=len(table),
+            odd=int(np.sum(table.half == ODD)),
+            even=int(np.sum(table.half == EVEN)),
+            final_particles=len(table),
+        )
+        self.defineOutput(HalfMapsOutputs.average.name, average, "inputParticles")
+        self.defineOutput(HalfMapsOutputs.particles.name, self.createLike(table), "inputParticles")
+
+    # ----- what the form shows
+
+    def _checks(self):
+        return [
+            lambda: check_particles(self.given("inputParticles")),
+            symmetry_check(self.symmetry.get()),
+            lambda: check_halves(self.readInput().table),
+        ]
+
+    def _summaryLines(self, figures):
+        if "particles" not in figures:
+            return []
+        shift = ", ".join(f"{v:.2f}" for v in figures["even_to_odd_shift_angst"])
+        return [
+            f"{figures['particles']} particles: {figures['odd']} odd, {figures['even']} even.",
+            f"Even to odd: shift ({shift}) Å, tilt {figures['even_to_odd_tilt_deg']:.2f}°, in-plane "
+            f"{figures['even_to_odd_inplane_deg']:.2f}°, CC {figures['even_to_odd_cc']:.3f}.",
+            "The maps are inverted: protein is bright.",
+        ]
+
+    def _methods(self):
+        return [
+            "The even half-map was aligned to the odd one, and both halves and the full set were averaged again from "
+            "the transformed particles."
+        ]

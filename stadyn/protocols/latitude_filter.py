@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Step 8, block A: particles of low cross-correlation are dropped, once its trend with the latitude is taken out."""
+
+from enum import Enum
+
+from pyworkflow.protocol import params
+from tomo.objects import SetOfCoordinates3D
+
+from stadyn.core.errors import InputError
+from stadyn.core.particles import EVEN, ODD
+from stadyn.core.selection import FOURIER_TERMS, fit_latitudes
+from stadyn.io.results import write_result
+
+from .base import StadynProtocol
+from .forms import add_particles
+from .select_cc import check_particles
+
+HALF_NAMES = {0: "all", ODD: "odd", EVEN: "even"}
+
+
+class LatitudeFilterOutputs(Enum):
+    particles = SetOfCoordinates3D
+    excludedParticles = SetOfCoordinates3D
+
+
+class StadynProtLatitudeFilter(StadynProtocol):
+    """Drops particles whose CC lies more than k standard deviations under the mean, in each tomogram and half apart,
+    after the CC is normalised for the angle between particle and beam: the missing wedge gives particles at the equator
+    of a VLP a higher CC than those at its poles (paper, step 8, block A; Dynamo's dpksta.filters.byCC).
+    """
+
+    _label = "filter by latitude"
+    _possibleOutputs = LatitudeFilterOutputs
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        add_particles(form, label="Aligned particles", help="Particles with the CC of an alignment.")
+        form.addParam(
+            "deviations",
+            params.FloatParam,
+            default=1.0,
+            label="Standard deviations",
+            help="Particles this many standard deviations under the mean, and lower, are dropped. The paper takes 1.",
+        )
+        form.addParam(
+            "terms",
+            params.IntParam,
+            default=FOURIER_TERMS,
+            validators=[params.GE(0)],
+            label="Fourier terms",
+            help="Terms of the Fourier series that the CC over latitude is fitted with, beside a constant; the paper "
+            "takes the first two. 0: no normalisation.",
+        )
+
+    # ----- steps
+
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.filterStep, needsGPU=False)
+        self._insertFunctionStep(self.createOutputStep, needsGPU=False)
+
+    def filterStep(self):
+        table = self.readInput().table
+        kept, fits = fit_latitudes(table, self.deviations.get(), self.terms.get())
+        groups = {}
+        for (name, half), fit in fits.items():
+            group = f"{name}_{HALF_NAMES[half]}"
+            write_result(self.resultPath(f"latitude_{group}.npz"), fit)
+            groups[group] = {
+                "threshold": fit.threshold,
+                "kept": int(fit.kept.sum()),
+                "excluded": int((~fit.kept).sum()),
+            }
+        write_result(self.resultPath("particles.npz"), table.select(kept))
+        write_result(self.resultPath("excluded.npz"), table.select(~kept))
+        self.saveSummary(particles=int(kept.sum()), excluded=int((~kept).sum()), groups=groups)
+        if not kept.any():
+            raise InputError("no particle is left: allow more standard deviations")
+
+    def createOutputStep(self):
+        kept, excluded = self.readTable("particles.npz"), self.readTable("excluded.npz")
+        self.defineOutput(LatitudeFilterOutputs.particles.name, self.createLike(kept), "inputParticles")
+        if len(excluded):
+            output = self.createLike(excluded, suffix="Excluded")
+            self.defineOutput(LatitudeFilterOutputs.excludedParticles.name, output, "inputParticles")
+
+    # ----- what the form shows
+
+    def _checks(self):
+        return [lambda: check_particles(self.given("inputParticles"))]
+
+    def _summaryLines(self, figures):
+        lines = [f"{figures['particles']} particles kept, {figures['excluded']} excluded."] if figures else []
+        for name, group in figures.get("groups", {}).items():
+            threshold = f"{group['threshold']:.4f}" if group["threshold"] is not None else "none"
+            kept, excluded = group["kept"], group["excluded"]
+            lines.append(f"{name}: threshold {threshold} of the normalised CC; {kept} kept, {excluded} excluded.")
+        return lines
+
+    def _methods(self):
+        return [
+            "In each tomogram and half, particles whose cross-correlation, normalised for their latitude on the VLP, "
+            f"lay more than {self.deviations.get():g} standard deviations under the mean were dropped."
+        ]

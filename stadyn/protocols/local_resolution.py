@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Step 9, post-processing: the resolution at each place of the map."""
+
+from enum import Enum
+
+from pwem.objects import Volume
+from pyworkflow.protocol import params
+
+from stadyn.convert.averages import map_path, volume_from_file
+from stadyn.core.errors import InputError
+from stadyn.io.settings import read_settings
+
+from .base import StadynProtocol, symmetry_check
+from .forms import add_parallel, add_symmetry
+from .postprocess import CONTRASTS, add_contrast, add_half_maps, half_map_paths, parse_b_factor
+
+JOB = "local-resolution"
+SMALLEST_WINDOW = 5
+
+
+class LocalResolutionOutputs(Enum):
+    resolutionMap = Volume
+    filteredMap = Volume
+
+
+class StadynProtLocalResolution(StadynProtocol):
+    """The FSC of two half-maps inside a window about each voxel: a map of the resolution in Å, and the full map
+    low-passed at each voxel to its own resolution (paper, post-processing, there with Bsoft's blocres).
+    """
+
+    _label = "local resolution"
+    _possibleOutputs = LocalResolutionOutputs
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        add_half_maps(form)
+        form.addParam(
+            "inputMask",
+            params.PointerParam,
+            pointerClass="VolumeMask",
+            allowsNull=True,
+            label="Mask (optional)",
+            help="Only where it is above one half is the resolution estimated; 0 elsewhere.",
+        )
+        form.addParam(
+            "window",
+            params.FloatParam,
+            default=60.0,
+            validators=[params.Positive],
+            label="Window (Å)",
+            help="Side of the window about each voxel, wide enough for a few waves of what is to be told. The paper "
+            "takes 23 pixels of 1.35 Å, 31 Å, at 4.5 Å resolution.",
+        )
+        form.addParam(
+            "threshold",
+            params.FloatParam,
+            default=0.5,
+            validators=[params.Positive],
+            label="FSC threshold",
+            help="Where the FSC in the window falls under this is the local resolution. The paper takes 0.5.",
+        )
+        add_symmetry(form)
+        form.addParam(
+            "bFactor",
+            params.StringParam,
+            default="",
+            label="B-factor of the filtered map (Å², optional)",
+            help="Negative sharpens; empty: 0.",
+        )
+        add_contrast(form)
+        add_parallel(form)
+
+    # ----- steps
+
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.estimateStep, needsGPU=False)
+        self._insertFunctionStep(self.createOutputStep, needsGPU=False)
+
+    def estimateStep(self):
+        words = [*half_map_paths(self.given("inputMap")), "--out", self.resultPath(JOB)]
+        words += ["--window", self._windowPx(), "--threshold", self.threshold.get(), "--symmetry", self.symmetry.get()]
+        words += ["--contrast", CONTRASTS[self.contrast.get()], "--threads", self.numberOfThreads.get()]
+        if self.given("inputMask"):
+            words += ["--mask", map_path(self.given("inputMask"))[0]]
+        if parse_b_factor(self.bFactor.get()) is not None:
+            words.append(f"--b-factor={parse_b_factor(self.bFactor.get()):g}")
+        self.runStadynCommand(JOB, *words)
+
+    def createOutputStep(self):
+        pixel_size = float(self.given("inputMap").getSamplingRate())
+        figures = read_settings(self.resultPath(JOB, "local_resolution.json"))
+        self.saveSummary(
+            median_angst=figures["median_angst"],
+            quantiles_angst=figures["quantiles_angst"],
+            window_angst=figures["window_angst"],
+        )
+        sources = ["inputMap"] + (["inputMask"] if self.given("inputMask") else [])
+        for output, name in (
+            (LocalResolutionOutputs.resolutionMap, "local_resolution.mrc"),
+            (LocalResolutionOutputs.filteredMap, "local_filtered.mrc"),
+        ):
+            self.defineOutput(output.name, volume_from_file(self.resultPath(JOB, name), pixel_size), *sources)
+
+    def _windowPx(self):
+        """The odd number of pixels nearest to the window."""
+        return 2 * round((self.window.get() / float(self.given("inputMap").getSamplingRate()) - 1) / 2) + 1
+
+    # ----- what the form shows
+
+    def _checks(self):
+        return [
+            self._checkWindow,
+            symmetry_check(self.symmetry.get()),
+            lambda: parse_b_factor(self.bFactor.get()),
+        ]
+
+    def _checkWindow(self):
+        half_map_paths(self.given("inputMap"))
+        _, pixel_size, shape = map_path(self.given("inputMap"))
+        if not SMALLEST_WINDOW <= self._windowPx() <= shape[0] // 2:
+            low, high = SMALLEST_WINDOW * pixel_size, shape[0] // 2 * pixel_size
+            raise InputError(f"a window of {self.window.get():g} Å does not fit: choose {low:.0f} to {high:.0f} Å")
+
+    def _summaryLines(self, figures):
+        if "median_angst" not in figures:
+            return []
+        quantiles = figures["quantiles_angst"]
+        return [
+            f"Median {figures['median_angst']:.2f} Å; 90 % of the voxels lie between {quantiles['0.05']:.2f} and "
+            f"{quantiles['0.95']:.2f} Å.",
+            f"Window {figures['window_angst']:.1f} Å, FSC {self.threshold.get():g}.",
+        ]
+
+    def _methods(self):
+        return [
+            f"Local resolution was estimated in windows of {self.window.get():g} Å at FSC {self.threshold.get():g}."
+        ]
+
+    def _citations(self):
+        return [*super()._citations(), "Cardone2013"]

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Soft masks for alignment (step 8, block B: one that follows the curvature of the VLPs) and for the FSC (step 9)."""
+
+from enum import Enum
+
+import numpy as np
+from pwem.objects import Volume, VolumeMask
+from pyworkflow.protocol import params
+from pyworkflow.protocol.constants import LEVEL_ADVANCED
+
+from stadyn.convert.averages import map_path, mask_from_file
+from stadyn.core.errors import InputError
+from stadyn.core.masks import check_mask, curved_slab, cylinder, filtered_mask, sphere
+from stadyn.core.surfaces import fit_spheres
+from stadyn.io.mrc import read_volume, write_volume
+
+from .base import StadynProtocol
+from .forms import add_particles
+
+SHAPES = ["sphere", "cylinder", "curved slab", "filtered and binarised density"]
+SPHERE, CYLINDER, SLAB, FILTERED = range(4)
+CONTRASTS = ["dark", "bright"]
+
+
+class MaskOutputs(Enum):
+    mask = VolumeMask
+
+
+class StadynProtMask(StadynProtocol):
+    """Makes a soft mask in the box of a map: a sphere, a cylinder, a slab that follows the curvature of the VLPs
+    (paper, step 8, block B), or the density itself, filtered and binarised until it holds the central unit cell (paper,
+    post-processing). z points outward from the VLP.
+    """
+
+    _label = "mask"
+    _possibleOutputs = MaskOutputs
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        form.addParam(
+            "inputMap",
+            params.PointerParam,
+            pointerClass="Volume,AverageSubTomogram",
+            important=True,
+            label="Map",
+            help="The map whose box and pixel size the mask gets; for the last shape also its density.",
+        )
+        form.addParam(
+            "shape",
+            params.EnumParam,
+            choices=SHAPES,
+            default=SLAB,
+            label="Shape",
+            help="*curved slab*: a patch of a spherical shell, which roughly follows the curvature of the VLP; the "
+            "paper's last alignment.\n*cylinder*: about the axis; aligned best of all in trials on noisy data, without "
+            "the membrane.\n*filtered and binarised density*: the paper's mask for the FSC.",
+        )
+        self._defineLengths(form)
+        self._defineFiltered(form)
+
+    def _defineLengths(self, form):
+        slab, tall = f"shape == {SLAB}", f"shape == {CYLINDER} or shape == {SLAB}"
+        form.addParam(
+            "radius",
+            params.FloatParam,
+            default=130.0,
+            validators=[params.Positive],
+            label="Radius (Å)",
+            condition=f"shape != {FILTERED}",
+            help="Of the sphere, or the extent from the z axis: 130 Å hold the first ring of neighbours.",
+        )
+        form.addParam(
+            "zMin",
+            params.FloatParam,
+            default=-54.0,
+            label="Lower end (Å)",
+            condition=tall,
+            help="Towards the inside of the VLP, from the centre of the box.",
+        )
+        form.addParam(
+            "zMax",
+            params.FloatParam,
+            default=76.0,
+            label="Upper end (Å)",
+            condition=tall,
+            help="Away from the VLP's centre, from the centre of the box. The membrane of immature HIV-1 lies about "
+            "140 Å out.",
+        )
+        form.addParam(
+            "surfaceRadius",
+            params.FloatParam,
+            default=0.0,
+            validators=[params.GE(0)],
+            label="Radius of the VLPs (Å)",
+            condition=slab,
+            help="Radius of the sphere through the centre of the box. 0: the median of the spheres that are fitted to "
+            "the particles below.",
+        )
+        add_particles(
+            form,
+            condition=f"{slab} and surfaceRadius <= 0",
+            allowsNull=True,
+            label="Particles on the VLPs",
+            help="Aligned particles that know their VLP, to fit its sphere to.",
+        )
+        form.addParam(
+            "softEdge",
+            params.FloatParam,
+            default=20.0,
+            validators=[params.GE(0)],
+            label="Soft edge (Å)",
+            help="Width of the cosine edge outside.",
+        )
+
+    def _defineFiltered(self, form):
+        filtered = f"shape == {FILTERED}"
+        form.addParam(
+            "contrast",
+            params.EnumParam,
+            choices=CONTRASTS,
+            default=0,
+            label="Protein is",
+            condition=filtered,
+            help="Dark in the averages of the pipeline, bright in inverted copies, half-maps and the final map.",
+        )
+        form.addParam(
+            "lowpass",
+            params.FloatParam,
+            default=15.0,
+            validators=[params.Positive],
+            label="Low-pass (Å)",
+            condition=filtered,
+            help="Width of the Gaussian that the map is filtered with before it is binarised.",
+        )
+        form.addParam(
+            "cellRadius",
+            params.FloatParam,
+            default=37.0,
+            validators=[params.Positive],
+            label="Radius of the unit cell (Å)",
+            condition=filtered,
+            help="Filtering and binarising go on until all density this near to the centre is inside.",
+        )
+        form.addParam(
+            "threshold",
+            params.StringParam,
+            default="",
+            label="Density threshold (optional)",
+            condition=filtered,
+            expertLevel=LEVEL_ADVANCED,
+            help="Density, protein positive, of the first binarisation. Empty: Otsu's.",
+        )
+        form.addParam(
+            "extend",
+            params.FloatParam,
+            default=5.0,
+            validators=[params.GE(0)],
+            label="Extend by (Å)",
+            condition=filtered,
+            help="How far the mask reaches beyond the density before its soft edge begins.",
+        )
+
+    # ----- steps
+
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.maskStep, needsGPU=False)
+        self._insertFunctionStep(self.createOutputStep, needsGPU=False)
+
+    def maskStep(self):
+        path, pixel_size, shape = map_path(self.given("inputMap"))
+        soft = self.softEdge.get() / pixel_size
+        kind = self.shape.get()
+        volume = read_volume(path) if kind == FILTERED else None
+        if kind == FILTERED:
+            mask = filtered_mask(
+                volume,
+                pixel_size,
+                CONTRASTS[self.contrast.get()],
+                self.lowpass.get(),
+                self.cellRadius.get(),
+                self._threshold(),
+                self.extend.get() / pixel_size,
+                soft,
+            )
+        else:
+            mask = self._geometric(shape[0], pixel_size, soft)
+        write_volume(self.resultPath("mask.mrc"), mask, pixel_size, label=f"stadyn mask: {SHAPES[kind]}")
+        bright = None if volume is None else volume * (1 if CONTRASTS[self.contrast.get()] == "bright" else -1)
+        self.saveSummary(
+            voxels=float(mask.sum()), volume_angst3=float(mask.sum() * pixel_size**3), warnings=check_mask(mask, bright)
+        )
+
+    def _geometric(self, box, pixel_size, soft):
+        radius, low, high = (v.get() / pixel_size for v in (self.radius, self.zMin, self.zMax))
+        if self.shape.get() == SPHERE:
+            return sphere(box, radius, soft)
+        if self.shape.get() == CYLINDER:
+            return cylinder(box, radius, low, high, soft)
+        surface_radius = self._surfaceRadius()
+        self.saveSummary(surface_radius_angst=surface_radius)
+        return curved_slab(box, surface_radius / pixel_size, radius, low, high, soft)
+
+    def _surfaceRadius(self):
+        """Å: as typed, or the median of the spheres fitted to the particles of each VLP."""
+        if self.surfaceRadius.get() > 0:
+            return self.surfaceRadius.get()
+        particles = self.readInput()
+        spheres = fit_spheres(particles.table)
+        if not spheres:
+            raise InputError("no VLP has enough particles to fit a sphere to: type the radius of the VLPs")
+        return float(np.median([s.radius for s in spheres.values()]) * particles.tomograms[0].pixel_size)
+
+    def _threshold(self):
+        text = (self.threshold.get() or "").strip()
+        try:
+            return float(text) if text else None
+        except ValueError:
+            raise InputError(f"density threshold {text!r}: give a number, or leave it empty") from None
+
+    def createOutputStep(self):
+        mask = mask_from_file(self.resultPath("mask.mrc"), map_path(self.given("inputMap"))[1])
+        sources = ["inputMap"] + (["inputParticles"] if self._needsParticles() else [])
+        self.defineOutput(MaskOutputs.mask.name, mask, *sources)
+
+    def _needsParticles(self):
+        return self.shape.get() == SLAB and self.surfaceRadius.get() <= 0
+
+    # ----- what the form shows
+
+    def _checks(self):
+        return [self._checkMap, self._threshold]
+
+    def _checkMap(self):
+        if not isinstance(self.given("inputMap"), Volume):
+            raise InputError(
+                f"a {self.given('inputMap').getClassName()} is no map: give a Volume or AverageSubTomogram"
+            )
+        map_path(self.given("inputMap"))
+        if self._needsParticles() and self.given("inputParticles") is None:
+            raise InputError("a curved slab needs the radius of the VLPs: type it, or give particles to fit spheres to")
+        if self.shape.get() in (CYLINDER, SLAB) and self.zMin.get() >= self.zMax.get():
+            raise InputError(f"the lower end {self.zMin.get():g} Å is not under the upper end {self.zMax.get():g} Å")
+
+    def _summaryLines(self, figures):
+        if "volume_angst3" not in figures:
+            return []
+        lines = [f"{SHAPES[self.shape.get()]}, {figures['volume_angst3'] / 1e3:.0f} nm³."]
+        if "surface_radius_angst" in figures:
+            lines.append(f"It follows a sphere of {figures['surface_radius_angst'] / 10:.1f} nm radius.")
+        return lines + figures["warnings"]
+
+    def _methods(self):
+        return [f"A soft mask was made: {SHAPES[self.shape.get()]}."]

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Step 9, post-processing: mask, FSC, resolution, B-factor, and the final map."""
+
+from enum import Enum
+
+from pwem.objects import SetOfFSCs, Volume, VolumeMask
+from pyworkflow.protocol import params
+from pyworkflow.protocol.constants import LEVEL_ADVANCED
+
+from stadyn.convert.averages import map_path, mask_from_file, volume_from_file
+from stadyn.convert.fscs import write_fscs
+from stadyn.core.errors import InputError
+from stadyn.core.fsc import FSCCurve
+from stadyn.io.results import read_result
+from stadyn.io.settings import read_settings
+
+from .base import StadynProtocol, symmetry_check
+from .forms import add_parallel, add_seed, add_symmetry
+
+JOB = "postprocess"
+CONTRASTS = ["bright", "dark"]
+KEPT = ["resolution_0143_angst", "resolution_05_angst", "b_factor", "b_factor_fitted", "lowpass_angst", "hand_flipped"]
+
+
+class PostprocessOutputs(Enum):
+    mask = VolumeMask
+    fscs = SetOfFSCs
+    sharpenedMap = Volume
+
+
+class StadynProtPostprocess(StadynProtocol):
+    """From two half-maps to the final map, as RELION's post-processing: the FSC without and with a mask, with random
+    phases, and corrected for the mask; the resolution at 0.143; the B-factor from the Guinier plot, or as typed;
+    sharpened, low-passed, and mirrored if the hand is wrong (paper, post-processing).
+    """
+
+    _label = "post-processing"
+    _possibleOutputs = PostprocessOutputs
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        add_half_maps(form)
+        add_symmetry(form, label="Symmetry of the mask")
+        form.addParam(
+            "inputMask",
+            params.PointerParam,
+            pointerClass="VolumeMask",
+            allowsNull=True,
+            label="Mask (optional)",
+            help="A soft mask for the FSC. None: one is grown from the mean of the half-maps, filtered and binarised "
+            "until it holds the central unit cell, as in the paper.",
+        )
+        form.addSection(label="Sharpening")
+        form.addParam(
+            "bFactor",
+            params.StringParam,
+            default="",
+            label="B-factor (Å², optional)",
+            help="Negative sharpens. Empty: from the Guinier plot. The paper applies -270, its Guinier plot says -240.",
+        )
+        form.addParam(
+            "lowpass",
+            params.FloatParam,
+            default=0.0,
+            validators=[params.GE(0)],
+            label="Low-pass (Å)",
+            help="Of the final map. 0: the resolution at FSC 0.143, as in the paper (4.5 Å there).",
+        )
+        form.addParam(
+            "flipHand",
+            params.BooleanParam,
+            default=False,
+            label="Flip the hand?",
+            help="Mirror the final map, if the tilt axis was taken the wrong way round (paper: IMOD's _clip flipyz_).",
+        )
+        add_contrast(form)
+        add_seed(form)
+        add_parallel(form)
+
+    # ----- steps
+
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.postprocessStep, needsGPU=False)
+        self._insertFunctionStep(self.createOutputStep, needsGPU=False)
+
+    def postprocessStep(self):
+        words = [*half_map_paths(self.given("inputMap")), "--out", self.resultPath(JOB)]
+        words += ["--symmetry", self.symmetry.get(), "--contrast", CONTRASTS[self.contrast.get()]]
+        words += ["--seed", self.seed.get(), "--threads", self.numberOfThreads.get()]
+        if self.given("inputMask"):
+            words += ["--mask", map_path(self.given("inputMask"))[0]]
+        if self._bFactor() is not None:
+            words.append(f"--b-factor={self._bFactor():g}")  # after a blank its sign would read as an option
+        if self.lowpass.get() > 0:
+            words += ["--lowpass", self.lowpass.get()]
+        if self.flipHand:
+            words.append("--flip-hand")
+        self.runStadynCommand(JOB, *words)
+
+    def createOutputStep(self):
+        pixel_size = float(self.given("inputMap").getSamplingRate())
+        figures = read_settings(self.resultPath(JOB, "postprocess.json"))
+        self.saveSummary(
+            resolution_angst=figures["resolution_0143_angst"],
+            **{key: figures[key] for key in KEPT},
+            warnings=figures["warnings"],
+        )
+        curve = read_result(self.resultPath(JOB, "fsc.npz"), FSCCurve)
+        fscs = self.createSet(SetOfFSCs)
+        write_fscs(curve, fscs)
+        sources = ["inputMap"] + (["inputMask"] if self.given("inputMask") else [])
+        final = volume_from_file(self.resultPath(JOB, "postprocess.mrc"), pixel_size)
+        mask = mask_from_file(self.resultPath(JOB, "mask.mrc"), pixel_size)
+        self.defineOutput(PostprocessOutputs.mask.name, mask, *sources)
+        self.defineOutput(PostprocessOutputs.fscs.name, fscs, *sources)
+        self.defineOutput(PostprocessOutputs.sharpenedMap.name, final, *sources)
+
+    def _bFactor(self):
+        return parse_b_factor(self.bFactor.get())
+
+    # ----- what the form shows
+
+    def _checks(self):
+        return [
+            lambda: half_map_paths(self.given("inputMap")),
+            symmetry_check(self.symmetry.get()),
+            self._bFactor,
+        ]
+
+    def _summaryLines(self, figures):
+        if "resolution_angst" not in figures:
+            return []
+        return [
+            f"Resolution {figures['resolution_angst']:.2f} Å at FSC 0.143.",
+            f"B-factor {figures['b_factor']:.0f} Å², low-pass {figures['lowpass_angst']:.2f} Å"
+            + (", hand flipped." if figures["hand_flipped"] else "."),
+            *figures["warnings"],
+        ]
+
+    def _methods(self):
+        return [
+            "The resolution was estimated by the mask-corrected FSC of the half-maps at 0.143; the map was sharpened "
+            "by a B-factor and low-passed to the resolution."
+        ]
+
+    def _citations(self):
+        return [*super()._citations(), "Rosenthal2003", "Chen2013"]
+
+
+def add_half_maps(form):
+    """The pointer to a map that carries its two half-maps."""
+    form.addParam(
+        "inputMap",
+        params.PointerParam,
+        pointerClass="Volume,AverageSubTomogram",
+        important=True,
+        label="Map with half-maps",
+        help="An average that carries its two half-maps, from 'half-maps' or any refinement.",
+    )
+
+
+def add_contrast(form):
+    """Which way round the half-maps are."""
+    form.addParam(
+        "contrast",
+        params.EnumParam,
+        choices=CONTRASTS,
+        default=0,
+        label="Protein is",
+        expertLevel=LEVEL_ADVANCED,
+        help="Bright in half-maps that are written for other packages, as ours are.",
+    )
+
+
+def half_map_paths(volume):
+    """The absolute paths of the two half-maps of a Scipion map; InputError for one without."""
+    if not isinstance(volume, Volume):
+        raise InputError(f"a {volume.getClassName()} is no map: give a Volume or AverageSubTomogram with half-maps")
+    halves = volume.getHalfMaps(asList=True) if volume.hasHalfMaps() else []
+    if len(halves) != 2:
+        raise InputError("the map carries no two half-maps: give the output of 'half-maps'")
+    probe = Volume()
+    probe.setSamplingRate(volume.getSamplingRate())
+    paths = []
+    for half in halves:
+        probe.setFileName(half)
+        paths.append(map_path(probe)[0])
+    return paths
+
+
+def parse_b_factor(text):
+    """The B-factor in Å² that was typed, or None for an empty field."""
+    text = (text or "").strip()
+    try:
+        return float(text) if text else None
+    except ValueError:
+        raise InputError(f"B-factor {text!r}: give a number in Å², or leave it empty") from None

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Step 6, block A: particles whose cross-correlation belongs to the lower of two populations are excluded."""
+
+from enum import Enum
+
+import numpy as np
+from pyworkflow.protocol import params
+from pyworkflow.protocol.constants import LEVEL_ADVANCED
+from tomo.objects import SetOfAverageSubTomograms, SetOfCoordinates3D, SetOfSubTomograms
+
+from stadyn.convert.averages import append_averages, map_path
+from stadyn.core.errors import InputError
+from stadyn.core.masks import sphere
+from stadyn.core.selection import CCThreshold
+from stadyn.io.mrc import write_volume
+from stadyn.io.results import read_result
+
+from .base import StadynProtocol, grouped_paths, symmetry_check
+from .forms import add_box, add_fmin, add_gpu, add_parallel, add_particles, add_seed, add_symmetry
+
+JOB = "select"
+MASK_EDGE_ANGST = 20.0
+
+
+class SelectCCOutputs(Enum):
+    particles = SetOfCoordinates3D
+    excludedParticles = SetOfCoordinates3D
+    averages = SetOfAverageSubTomograms
+
+
+class StadynProtSelectCC(StadynProtocol):
+    """Tells particles from empty places and defects by their cross-correlation, in each tomogram apart (paper, step 6,
+    block A): two Gaussians are fitted to the scores, and the minimum between their peaks, plus a small margin, is the
+    threshold. The reference is then rebuilt from those that stay, and everything scored and cut again. Duplicates go.
+    """
+
+    _label = "select by CC"
+    _possibleOutputs = SelectCCOutputs
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        add_particles(form, label="Aligned particles")
+        form.addParam(
+            "margin",
+            params.FloatParam,
+            default=0.01,
+            label="Margin (CC)",
+            help="Added to the minimum between the peaks of the two Gaussians. The paper's empirical value is 0.01.",
+        )
+        form.addParam(
+            "rebuilds",
+            params.IntParam,
+            default=2,
+            validators=[params.GE(0)],
+            label="Rebuilds of the reference",
+            help="How often the reference is averaged anew from the particles that stay, all particles are scored "
+            "against it, and the threshold is fitted again: false picks that continue the lattice spoil a reference. "
+            "The paper cuts once, by the CC of the last alignment: 0, without a mask of one unit cell.",
+        )
+        form.addParam(
+            "exclusionRadius",
+            params.FloatParam,
+            default=45.0,
+            validators=[params.GE(0)],
+            label="Exclusion radius (Å)",
+            help="Of particles closer than this only the one with the higher CC stays (Dynamo: "
+            "_dpktbl.exclusionPerVolume_); 0: off.",
+        )
+        form.addSection(label="Score")
+        form.addParam(
+            "maskRadius",
+            params.FloatParam,
+            default=50.0,
+            validators=[params.GE(0)],
+            label="Radius of the unit cell (Å)",
+            help="The CC is taken under a soft sphere of this radius about the centre, one unit cell: under a wider "
+            "mask the neighbours count, and an empty place beside the lattice passes. 0: the whole box.",
+        )
+        form.addParam(
+            "inputMask",
+            params.PointerParam,
+            pointerClass="VolumeMask",
+            allowsNull=True,
+            label="Mask (optional)",
+            expertLevel=LEVEL_ADVANCED,
+            help="Takes the place of the sphere.",
+        )
+        form.addParam(
+            "lowpass",
+            params.FloatParam,
+            default=20.0,
+            validators=[params.Positive],
+            label="Low-pass (Å)",
+            help="Details finer than this do not count in the CC (Dynamo: _low_). The paper's alignment before: 15 Å.",
+        )
+        add_symmetry(form)
+        add_box(form)
+        add_seed(form)
+        add_fmin(form)
+        add_gpu(form)
+        add_parallel(form)
+
+    # ----- steps
+
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.selectStep, needsGPU=self.usesGpu())
+        self._insertFunctionStep(self.createOutputStep, needsGPU=False)
+
+    def selectStep(self):
+        particles = self.readInput()
+        settings = self.jobSettings(
+            particles,
+            JOB,
+            box_angst=self.boxSize.get(),
+            margin=self.margin.get(),
+            rebuilds=self.rebuilds.get(),
+            exclusion_radius_angst=self.exclusionRadius.get(),
+            mask=self._writeMask(particles.tomograms[0].pixel_size),
+            lowpass_angst=self.lowpass.get(),
+            symmetry=self.symmetry.get(),
+            seed=self.seed.get(),
+            fmin=self.fmin.get(),
+        )
+        self.runStadynJob(JOB, settings)
+
+    def _writeMask(self, pixel_size):
+        if self.given("inputMask"):
+            return map_path(self.given("inputMask"))[0]
+        if self.maskRadius.get() == 0:
+            return None
+        box = 2 * round(self.boxSize.get() / pixel_size / 2)
+        path = self.resultPath("unit_cell_mask.mrc")
+        mask = sphere(box, self.maskRadius.get() / pixel_size, MASK_EDGE_ANGST / pixel_size)
+        write_volume(path, mask, pixel_size, label="stadyn mask of one unit cell")
+        return path
+
+    def createOutputStep(self):
+        kept, excluded = self.readTable(JOB, "particles.npz"), self.readTable(JOB, "excluded.npz")
+        tomograms = [str(name) for name in np.unique(np.concatenate([kept.tomogram_ids, excluded.tomogram_ids]))]
+        self.saveSummary(
+            particles=len(kept),
+            excluded=len(excluded),
+            thresholds={name: self._threshold(name, kept, excluded) for name in tomograms},
+        )
+        if len(kept) == 0:
+            raise InputError("no particle is left: lower the margin, or look at the alignment before")
+        self.defineOutput(SelectCCOutputs.particles.name, self.createLike(kept), "inputParticles")
+        if len(excluded):
+            output = self.createLike(excluded, suffix="Excluded")
+            self.defineOutput(SelectCCOutputs.excludedParticles.name, output, "inputParticles")
+        averages = self.createSet(SetOfAverageSubTomograms)
+        left = [name for name in tomograms if np.any(kept.tomogram_ids == name)]
+        append_averages(averages, grouped_paths(self.resultPath(JOB), left), self.pixelSize())
+        self.defineOutput(SelectCCOutputs.averages.name, averages, "inputParticles")
+
+    def _threshold(self, name, kept, excluded):
+        fit = read_result(self.resultPath(JOB, f"threshold_{name}.npz"), CCThreshold)
+        return {
+            "threshold": fit.threshold if np.isfinite(fit.threshold) else None,
+            "two_populations": fit.two_populations,
+            "kept": int(np.sum(kept.tomogram_ids == name)),
+            "excluded": int(np.sum(excluded.tomogram_ids == name)),
+            "message": fit.message,
+        }
+
+    # ----- what the form shows
+
+    def _checks(self):
+        return [
+            lambda: check_particles(self.given("inputParticles")),
+            symmetry_check(self.symmetry.get()),
+        ]
+
+    def _summaryLines(self, figures):
+        lines = [f"{figures['particles']} particles kept, {figures['excluded']} excluded."] if figures else []
+        for name, cut in figures.get("thresholds", {}).items():
+            how = f"threshold {cut['threshold']:.4f}" if cut["two_populations"] else cut["message"]
+            lines.append(f"{name}: {how}; {cut['kept']} kept, {cut['excluded']} excluded.")
+        return lines
+
+    def _methods(self):
+        return [
+            "Particles were selected in each tomogram by their cross-correlation under a mask of one unit cell, with a "
+            "threshold at the minimum between two fitted Gaussians."
+        ]
+
+
+def check_particles(particles):
+    """InputError unless `particles` is a set of 3D coordinates or subtomograms: the host does not check a replay."""
+    if not isinstance(particles, (SetOfCoordinates3D, SetOfSubTomograms)):
+        raise InputError(f"a {particles.getClassName()} holds no particles: give 3D coordinates or subtomograms")

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Step 5, blocks C and D: unit cells marked in the average of averages become particles in every tomogram."""
+
+from enum import Enum
+
+import numpy as np
+from pwem.objects import Volume
+from pyworkflow.protocol import params
+from pyworkflow.protocol.constants import LEVEL_ADVANCED
+from scipy.spatial import cKDTree
+from tomo.objects import SetOfCoordinates3D
+
+from stadyn.convert.averages import map_path
+from stadyn.convert.coordinates import write_coordinates
+from stadyn.convert.particles import precedents, read_particle_input
+from stadyn.core.errors import InputError
+from stadyn.core.exclusion import exclude_within
+from stadyn.core.lattice import find_unit_cells
+from stadyn.core.subboxing import two_step_subbox
+from stadyn.core.symmetry import symmetry_order
+from stadyn.io.markers import read_markers
+from stadyn.io.mrc import read_volume
+from stadyn.io.results import write_result
+
+from .base import StadynProtocol, inside_tomograms, symmetry_check
+from .forms import add_particles
+
+HALF_SPACING = -1.0
+"""Exclusion radius that stands for half of the distance between neighbouring markers."""
+
+
+class SubboxingOutputs(Enum):
+    coordinates = SetOfCoordinates3D
+
+
+class StadynProtSubboxing(StadynProtocol):
+    """Maps the unit cells that are marked in the average of averages first to the average of each tomogram and from
+    there to every particle in it (paper, step 5, blocks C and D). Where several particles lead to the same unit cell,
+    the one of the best-aligned particle stays.
+    """
+
+    _label = "subboxing"
+    _possibleOutputs = SubboxingOutputs
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        add_particles(
+            form,
+            label="Aligned particles",
+            help="The particles whose averages, one per tomogram, were averaged again: those of step 4.",
+        )
+        form.addParam(
+            "inputAverages",
+            params.PointerParam,
+            pointerClass="SetOfAverageSubTomograms",
+            important=True,
+            label="Aligned averages",
+            help="The averages of the tomograms, as 'average of averages' aligned them: how each was moved leads from "
+            "the markers to the tomograms.",
+        )
+        form.addParam(
+            "inputAverage",
+            params.PointerParam,
+            pointerClass="Volume,AverageSubTomogram",
+            important=True,
+            label="Average of averages",
+            help="The map that the markers lie in: as it is in the pipeline, protein dark.",
+        )
+        form.addSection(label="Unit cells")
+        form.addParam(
+            "markerFile",
+            params.FileParam,
+            default="",
+            label="Marker file (optional)",
+            help="Centres of the unit cells: a marker set of Chimera (.cmm, in Å from the first voxel), or text with "
+            "x, y, z on each line. Empty, as is the next: they are found automatically. Paper: particle_centers.cmm.",
+        )
+        form.addParam(
+            "markers",
+            params.StringParam,
+            default="",
+            label="Typed markers (Å, optional)",
+            help="Centres of the unit cells from the centre of the box, such as _0,0,0; 75,0,-6_.",
+        )
+        form.addParam(
+            "cellSymmetry",
+            params.StringParam,
+            default="C6",
+            label="Lattice symmetry",
+            expertLevel=LEVEL_ADVANCED,
+            help="For the automatic search: C6 and C3 stand in hexagonal lattices, C4 in square ones.",
+        )
+        form.addParam(
+            "maxDistance",
+            params.FloatParam,
+            default=0.0,
+            label="Farthest marker (Å)",
+            help="For the automatic search: cells farther from the axis are left out. Cells near the border of the box "
+            "are seen worse, and the error of a particle's orientation moves them more. 0: all that fit the box.",
+        )
+        form.addParam(
+            "tiltNormals",
+            params.BooleanParam,
+            default=True,
+            label="Tilt to the surface?",
+            help="Turn each new particle to the normal of the surface at its marker. The paper does not; there the new "
+            "particles inherit the axis of the average and the next alignment turns them.",
+        )
+        form.addParam(
+            "exclusionRadius",
+            params.FloatParam,
+            default=HALF_SPACING,
+            label="Exclusion radius (Å)",
+            help="Of candidates closer than this only one stays (Dynamo: _dpktbl.exclusionPerVolume_). -1: half of "
+            "the distance between neighbouring markers; 0: off.",
+        )
+
+    # ----- steps
+
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.subboxStep, needsGPU=False)
+        self._insertFunctionStep(self.createOutputStep, needsGPU=False)
+
+    def subboxStep(self):
+        particles = self.readInput()
+        averages = read_particle_input(self.given("inputAverages"))
+        markers, normals, spacing = self._unitCells()
+        pixel_size = particles.tomograms[0].pixel_size
+        scale = averages.boxes.pixel_size / pixel_size
+        poses = averages.table.replace(positions=averages.table.positions * scale)
+        tilt = self.tiltNormals.get()
+        table = two_step_subbox(particles.table, poses, markers / pixel_size, normals, tilt)
+        candidates = len(table)
+        table = table.select(inside_tomograms(table, particles.tomograms))
+        radius = 0.5 * spacing if self.exclusionRadius.get() < 0 else self.exclusionRadius.get()
+        kept = exclude_within(table, radius / pixel_size)
+        self.saveSummary(
+            parents=len(particles.table),
+            unit_cells=len(markers),
+            spacing_angst=spacing,
+            exclusion_radius_angst=radius,
+            candidates=candidates,
+            outside=candidates - len(table),
+            particles=int(kept.sum()),
+        )
+        if not kept.any():
+            raise InputError("no marker lies inside a tomogram: check the markers and the pixel sizes")
+        write_result(self.resultPath("particles.npz"), table.select(kept).renumbered())
+
+    def createOutputStep(self):
+        tomograms = precedents(self.given("inputParticles"))
+        output = self.createSet(SetOfCoordinates3D)
+        output.setPrecedents(tomograms)
+        output.setSamplingRate(tomograms.getSamplingRate())
+        box = map_path(self.given("inputAverage"))
+        output.setBoxSize(2 * round(box[2][0] * box[1] / tomograms.getSamplingRate() / 2))
+        write_coordinates(self.readTable("particles.npz"), output, tomograms)
+        self.defineOutput(SubboxingOutputs.coordinates.name, output, "inputParticles", "inputAverages", "inputAverage")
+
+    def _unitCells(self):
+        """(m, 3) markers in Å from the box centre, (m, 3) normals or None, and the distance between neighbours in Å."""
+        path, pixel_size, shape = map_path(self.given("inputAverage"))
+        if self._markerFile():
+            markers = read_markers(self._markerFile(), pixel_size, shape) * pixel_size
+        elif self._typed() is not None:
+            markers = self._typed()
+        else:
+            farthest = self.maxDistance.get() or None
+            order = symmetry_order(self.cellSymmetry.get())
+            cells = find_unit_cells(read_volume(path), pixel_size, order, farthest)
+            write_result(self.resultPath("unit_cells.npz"), cells)
+            return cells.markers * pixel_size, cells.normals, cells.spacing_angst
+        return markers, None, _nearest_distance(markers)
+
+    def _markerFile(self):
+        return (self.markerFile.get() or "").strip()
+
+    def _typed(self):
+        text = (self.markers.get() or "").strip()
+        return parse_points(text) if text else None
+
+    # ----- what the form shows
+
+    def _checks(self):
+        return [
+            self._typed,
+            symmetry_check(self.cellSymmetry.get()),
+            self._checkMarkerFile,
+            self._checkAverages,
+            self._checkRadius,
+        ]
+
+    def _checkMarkerFile(self):
+        if not isinstance(self.given("inputAverage"), Volume):
+            raise InputError("the average of averages is a map: give a Volume or AverageSubTomogram")
+        if self._markerFile() and self._typed() is not None:
+            raise InputError("markers are given in a file and typed: leave one of the two empty")
+        if self._markerFile():
+            _, pixel_size, shape = map_path(self.given("inputAverage"))
+            read_markers(self._markerFile(), pixel_size, shape)
+
+    def _checkAverages(self):
+        table = self.readInput().table
+        averaged = {average.getVolName() for average in self.given("inputAverages").iterItems()}
+        missing = sorted(set(table.tomogram_ids) - averaged)
+        if missing:
+            raise InputError(
+                f"tomogram {missing[0]} has particles but no average among the aligned ones: average it first"
+            )
+
+    def _checkRadius(self):
+        few = len(self._typed()) < 2 if self._typed() is not None else False
+        if few and self.exclusionRadius.get() < 0:
+            raise InputError("one marker has no neighbour to take the exclusion radius from: type the radius in Å")
+
+    def _summaryLines(self, figures):
+        if "particles" not in figures:
+            return []
+        return [
+            f"{figures['unit_cells']} unit cells, {figures['spacing_angst']:.1f} Å apart, in each of "
+            f"{figures['parents']} particles.",
+            f"{figures['particles']} particles from {figures['candidates']} candidates: {figures['outside']} lay "
+            f"outside their tomogram, the others within {figures['exclusion_radius_angst']:.1f} Å of a better one.",
+        ]
+
+    def _methods(self):
+        return [
+            "Unit cells marked in the average of averages were mapped to the tomograms by subboxing in two steps; "
+            "candidates within the exclusion radius of a better-aligned one were removed."
+        ]
+
+
+def parse_points(text):
+    """(m, 3) numbers of text such as "0,0,0; 75,0,-6"; InputError for anything else."""
+    points = []
+    for part in filter(str.strip, text.split(";")):
+        try:
+            point = [float(word) for word in part.replace(",", " ").split()]
+        except ValueError:
+            point = []
+        if len(point) != 3:
+            raise InputError(
+                f"marker {part.strip()!r} is not x,y,z: type three numbers, markers separated by semicolons"
+            )
+        points.append(point)
+    return np.array(points).reshape(-1, 3)
+
+
+def _nearest_distance(markers):
+    """Median distance of each marker to its nearest neighbour; 0 for one marker."""
+    if len(markers) < 2:
+        return 0.0
+    return float(np.median(cKDTree(markers).query(markers, k=2)[0][:, 1]))
