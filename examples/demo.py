@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demonstration: simulate tomograms, run the nine steps through the host, and compare what comes out with the truth."""
+"""The demonstration: simulate tomograms, run the nine steps through the host, compare what comes out with the truth."""
 
 import argparse
 import json
@@ -167,7 +167,7 @@ def conclude(out, figures, rows):
     summary = {**exported, **figures, "timed_protocols": rows, "figures": checks, "met": met}
     (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     print(
-        f"\n{'every figure met' if met else 'a figure was missed'}; maps, tables, pictures and summary.json are in {out}"
+        f"\n{'every figure met' if met else 'a figure was missed'}; maps, tables, pictures, summary.json are in {out}"
     )
     return met
 
@@ -190,7 +190,7 @@ def print_table(heading, rows):
     rows = [heading, *rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(heading))]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 if __name__ == "__main__":

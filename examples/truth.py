@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How good a result of the nine steps is, where the truth is known: particles against true sites, map against true map."""
+"""How good a result is where the truth is known: particles against true sites, a map against the true map."""
 
 from pathlib import Path
 

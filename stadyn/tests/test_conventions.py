@@ -43,7 +43,9 @@ def test_poles_put_the_rest_into_narot():
     for tilt in (0.0, 180.0):
         tdrot, found, narot = dynamo_from_matrices(matrices_from_dynamo(40, tilt, 25))
         assert abs(tdrot) < 1e-6 and abs(found - tilt) < 1e-6
-        np.testing.assert_allclose(matrices_from_dynamo(tdrot, found, narot), matrices_from_dynamo(40, tilt, 25), atol=1e-9)
+        np.testing.assert_allclose(
+            matrices_from_dynamo(tdrot, found, narot), matrices_from_dynamo(40, tilt, 25), atol=1e-9
+        )
 
 
 def test_points_of_the_reference_in_the_tomogram():
@@ -61,4 +63,3 @@ def test_wedge_keeps_the_sign_of_an_asymmetric_range():
     c, s = np.cos(np.radians(50)), np.sin(np.radians(50))
     weights = wedge_weights(MissingWedge(-45, 60), np.array([[c, 0, s], [c, 0, -s], [-c, 0, -s], [0, 1, 0]]))
     np.testing.assert_array_equal(weights, [1, 0, 1, 1])
-

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `make demo` concludes from: maps compared with a truth that was turned, shifted, blurred or mirrored on purpose."""
+"""What `make demo` concludes from: maps compared with a truth that was turned, shifted, blurred or mirrored."""
 
 import importlib.util
 import sys
