@@ -92,10 +92,10 @@ def _has_half_maps(item):
 def _final_maps(runs):
     """{name in the export: path} of the maps that post-processing and local resolution left."""
     wanted = {
-        ("StadynProtPostprocess", "sharpened"): "final_map.mrc",
+        ("StadynProtPostprocess", "sharpenedMap"): "final_map.mrc",
         ("StadynProtPostprocess", "mask"): "mask.mrc",
-        ("StadynProtLocalResolution", "resolution"): "local_resolution.mrc",
-        ("StadynProtLocalResolution", "filtered"): "final_map_locally_filtered.mrc",
+        ("StadynProtLocalResolution", "resolutionMap"): "local_resolution.mrc",
+        ("StadynProtLocalResolution", "filteredMap"): "final_map_locally_filtered.mrc",
     }
     found = {}
     for run in runs:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Step 1: the tomograms of a Dynamo volume list."""
 
+import glob
 import os
 from enum import Enum
 from pathlib import Path
@@ -18,14 +19,17 @@ from stadyn.io.volume_lists import ListedVolume, read_doc, read_vll
 
 from .base import StadynProtocol
 
+ENDINGS = (".mrc", ".rec", ".map", ".em")
+
 
 class ImportTomogramsOutputs(Enum):
     tomograms = SetOfTomograms
 
 
 class StadynProtImportTomograms(StadynProtocol):
-    """Imports the tomograms that a Dynamo list names (paper: tomograms.vll, tomograms.doc), with their pixel size and
-    tilt range. Each is known by the name of its file. The host's own import of tomograms serves as well.
+    """Imports the tomograms that a Dynamo list names (paper: tomograms.vll, tomograms.doc), or those of a folder, with
+    their pixel size and tilt range. Each is known by the name of its file. The host's own import of tomograms serves as
+    well.
     """
 
     _label = "import tomograms from a list"
@@ -37,12 +41,13 @@ class StadynProtImportTomograms(StadynProtocol):
             "listFile",
             params.FileParam,
             default="",
-            label="List of tomograms (.vll, .doc)",
+            label="List of tomograms (.vll, .doc), or folder",
             important=True,
             help="A .vll has the path of one tomogram on each line, a .doc its number and its path. Relative paths "
             "start from the folder of the list. The name of a file, without its ending, becomes the tsId.\n"
             "Where a .vll itself gives a pixel size (_* apix_) it must agree with the one below; where it gives a tilt "
-            "range (_* ytilt_), that is taken.",
+            "range (_* ytilt_), that is taken.\nInstead of a list: a folder, of which all volumes are taken by name, or a "
+            "pattern such as /data/ts_*.mrc.",
         )
         form.addParam(
             "pixelSize",
@@ -116,9 +121,20 @@ class StadynProtImportTomograms(StadynProtocol):
         path = (self.listFile.get() or "").strip()
         if not path:
             raise InputError("no list of tomograms is given: name a .vll or .doc file")
+        if os.path.isdir(path) or glob.has_magic(path):
+            return self._inFolder(path)
         if path.lower().endswith(".doc"):
             return [ListedVolume(volume, number) for number, volume in read_doc(path).items()]
         return read_vll(path)
+
+    @staticmethod
+    def _inFolder(path):
+        """The volumes in a folder, or those that a pattern finds, by name."""
+        found = sorted(glob.glob(os.path.join(path, "*") if os.path.isdir(path) else path))
+        volumes = [os.path.abspath(name) for name in found if name.lower().endswith(ENDINGS)]
+        if not volumes:
+            raise InputError(f"{path} holds no {', '.join(ENDINGS)} files: name the folder of the tomograms, or a list")
+        return [ListedVolume(volume, number) for number, volume in enumerate(volumes, 1)]
 
     def _wedge(self):
         low, high = self.tiltMin.get(), self.tiltMax.get()

@@ -23,7 +23,7 @@ from .base import StadynProtocol, inside_tomograms, symmetry_check
 from .forms import add_fmin, add_gpu, add_parallel, add_particles, add_seed, add_viewing_lowpass
 from .viewing import write_inverted
 
-AUTOMATIC, MARKER_FILE, TYPED = range(3)
+AUTOMATIC, MARKER_FILE, TYPED, FILE_IF_GIVEN = range(4)
 JOB = "recentred"
 POSE = "new_centre.json"
 
@@ -59,7 +59,7 @@ class StadynProtRecentre(StadynProtocol):
         form.addParam(
             "centre",
             params.EnumParam,
-            choices=["found automatically", "marker file", "typed"],
+            choices=["found automatically", "marker file", "typed", "marker file, or else automatically"],
             default=AUTOMATIC,
             label="New centre",
             help="*found automatically*: of the symmetry axes within reach, that of the fullest unit "
@@ -71,7 +71,7 @@ class StadynProtRecentre(StadynProtocol):
             params.FileParam,
             default="",
             label="Marker file",
-            condition=f"centre == {MARKER_FILE}",
+            condition=f"centre in ({MARKER_FILE}, {FILE_IF_GIVEN})",
             help="A marker set of Chimera (.cmm), in Å from the first voxel, or text with x, y, z; the first is taken.",
         )
         form.addParam(
@@ -96,7 +96,7 @@ class StadynProtRecentre(StadynProtocol):
             params.StringParam,
             default="C6",
             label="Symmetry axis",
-            condition=f"centre == {AUTOMATIC}",
+            condition=f"centre in ({AUTOMATIC}, {FILE_IF_GIVEN})",
             help="Rotation axis of the lattice that is looked for: C6 for the hexameric lattice.",
         )
         form.addParam(
@@ -105,7 +105,7 @@ class StadynProtRecentre(StadynProtocol):
             default=75.0,
             label="Lattice spacing (Å)",
             validators=[params.Positive],
-            condition=f"centre == {AUTOMATIC}",
+            condition=f"centre in ({AUTOMATIC}, {FILE_IF_GIVEN})",
             help="Distance between neighbouring unit cells, roughly; 72 to 76 Å in immature HIV-1.",
         )
         form.addParam(
@@ -132,7 +132,7 @@ class StadynProtRecentre(StadynProtocol):
     def findCentreStep(self):
         path, pixel_size, _ = map_path(self.given("inputAverage"))
         volume = read_volume(path)
-        if self.centre == AUTOMATIC:
+        if self._automatic():
             order = symmetry_order(self.axisSymmetry.get())
             site = find_symmetry_axis(volume, pixel_size, order, self.latticeSpacing.get())
             shift, rotation, symmetry_cc = site.shift, site.rotation, site.symmetry_cc
@@ -175,10 +175,17 @@ class StadynProtRecentre(StadynProtocol):
         _, pixel_size, shape = map_path(self.given("inputAverage"))
         if self.centre == TYPED:
             return self._typedPoint() / pixel_size - shape[0] // 2
-        path = (self.markerFile.get() or "").strip()
+        path = self._markerFile()
         if not path:
             raise InputError("no marker file is given: name a .cmm file, or have the centre found automatically")
         return read_markers(path, pixel_size, shape)[0]
+
+    def _markerFile(self):
+        return (self.markerFile.get() or "").strip()
+
+    def _automatic(self):
+        """Whether the centre is searched for: asked for, or no marker file given where one may be."""
+        return self.centre == AUTOMATIC or (self.centre == FILE_IF_GIVEN and not self._markerFile())
 
     def _typedPoint(self):
         text = self.point.get() or ""
@@ -194,7 +201,7 @@ class StadynProtRecentre(StadynProtocol):
 
     def _checks(self):
         checks = [self.checkTomograms, symmetry_check(self.averageSymmetry.get())]
-        if self.centre == AUTOMATIC:
+        if self._automatic():
             return [*checks, symmetry_check(self.axisSymmetry.get())]
         return [*checks, self._markedPoint]
 

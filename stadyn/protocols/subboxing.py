@@ -80,7 +80,7 @@ class StadynProtSubboxing(StadynProtocol):
             params.StringParam,
             default="",
             label="Typed markers (Å, optional)",
-            help="Centres of the unit cells from the centre of the box, such as _0,0,0; 75,0,-6_.",
+            help="Centres of the unit cells in Å from the first voxel, as Chimera counts: _173,173,173; 248,173,167_.",
         )
         form.addParam(
             "cellSymmetry",
@@ -163,7 +163,7 @@ class StadynProtSubboxing(StadynProtocol):
         if self._markerFile():
             markers = read_markers(self._markerFile(), pixel_size, shape) * pixel_size
         elif self._typed() is not None:
-            markers = self._typed()
+            markers = self._typed() - shape[0] // 2 * pixel_size
         else:
             farthest = self.maxDistance.get() or None
             order = symmetry_order(self.cellSymmetry.get())
