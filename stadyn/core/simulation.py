@@ -67,9 +67,15 @@ class SimulationSettings:
             raise InputError(f"tilts {tilts}: they must rise and lie within -90 to 90")
         if not 0 <= self.click_error_angst <= 54:
             raise InputError(f"click error {self.click_error_angst} Å: it must lie within 0 and 54")
-        for name in ("n_tomograms", "vlps_per_tomogram", "pixel_size_angst", "spacing_angst"):
+        for name in ("n_tomograms", "vlps_per_tomogram", "pixel_size_angst", "spacing_angst", "gold_radius_angst"):
             if getattr(self, name) <= 0:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be positive")
+        for name in ("noise", "gold_beads", "junk", "seed"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} is {getattr(self, name)}: it must be 0 or more")
+        for name, low, high in (("coverage", 0.05, 1.0), ("defects", 0.0, 0.5), ("ellipticity", 0.0, 0.3)):
+            if not low <= getattr(self, name) <= high:
+                raise InputError(f"{name} is {getattr(self, name)}: it must lie within {low} and {high}")
 
     @property
     def shape(self):

@@ -148,7 +148,7 @@ def render_map(cloud, box_size, pixel_size):
     return scipy.fft.irfftn(spectrum, s=(box_size,) * 3).astype(np.float32)
 
 
-def lattice_map(unit, sites, box_size, pixel_size, rng, max_sites=150):
+def lattice_map(unit, sites, box_size, pixel_size, rng, max_sites=60):
     """The true map: what a perfect average over `sites` shows, the unit and its neighbours as the lattice places them.
 
     The unit itself is exact; neighbours are averaged over the sites and over C6.

@@ -48,9 +48,9 @@ def _place_centers(reaches, extent, rng):
     room = np.maximum(extent / 2 - reaches[:, None] * np.array([0.8, 0.8, 1.0]), 0)
     wanted = reaches[:, None] + reaches[None, :]
     np.fill_diagonal(wanted, 0)
-    for _ in range(20):
+    for _ in range(8):
         centers = rng.uniform(-room, room)
-        for _ in range(100):
+        for _ in range(60):
             apart = centers[:, None] - centers[None, :]
             distance = np.maximum(np.linalg.norm(apart, axis=-1), 1e-6)
             overlap = np.maximum(wanted - distance, 0)
@@ -64,8 +64,8 @@ def _place_centers(reaches, extent, rng):
 def _place_vlps(n, radius_range, ellipticity, extent, rng):
     """Surfaces and centres of `n` VLPs; smaller ones are drawn while they do not fit."""
     low, high = radius_range
-    for attempt in range(60):
-        top = low + (high - low) * (1 - attempt / 60)
+    for attempt in range(15):
+        top = low + (high - low) * (1 - attempt / 15)
         radii = np.sort(rng.uniform(low, top, n))[::-1]
         surfaces = [random_ellipsoid(radius, ellipticity, rng) for radius in radii]
         reaches = [s.semi_axes.max() + MEMBRANE_ANGST + CLEARANCE_ANGST for s in surfaces]
