@@ -28,19 +28,17 @@ from .search import clip_to_ellipsoid
 COARSE_RADIUS = 8.0
 """Fourier pixels of the coarse stage: on simulated virus-like particles 6 lost a tenth of
 the particles and more than 8 gained none (boxes of 345 Å: 43 Å)."""
+POINTS_AT_ONCE = 16384
+"""Points interpolated at once on a CPU: the temporaries then stay in the processor's cache."""
 MAX_STEPS = 8
 """Gauss-Newton steps at most; a usual particle needs three."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A masked reference on the oversampled half grid, with its gradient, ready to be interpolated.
+    """A masked reference on the oversampled half grid, ready to be interpolated."""
 
-    `cube` is (k + 1, 2 k + 1, 2 k + 1, 4) complex64: the transform and its derivatives
-    by x, y, z of the frequency (per Fourier pixel).
-    """
-
-    cube: np.ndarray
+    cube: np.ndarray  # (k + 1, 2 k + 1, 2 k + 1) complex64 [fz, fy, fx]
     box_px: int
 
     @classmethod
@@ -59,62 +57,83 @@ class Reference:
             radius = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
             mask = np.clip((n / 2 - 1 - radius) / 3, 0, 1)
         volume = (volume - np.sum(volume * mask) / np.sum(mask)) * mask
-        x = (np.arange(n) - n // 2) * (-2j * np.pi / n)
         k = int(np.ceil(high * OVERSAMPLING)) + 2
-        fields = (volume, volume * x, volume * x[:, None], volume * x[:, None, None])
-        cubes = [half_cube(xp.asarray(f.astype(np.complex64)), k, OVERSAMPLING, True) for f in fields]
-        return cls(xp.ascontiguousarray(xp.stack(cubes, -1)), n)
+        return cls(half_cube(xp.asarray(volume.astype(np.float32)), k, OVERSAMPLING, True), n)
 
-    def sample(self, frequencies, gradient=True):
-        """Values at (b, m, 3) float32 frequencies (reference frame): (b, m, 4) or (b, m, 1) complex64."""
-        xp = array_module(self.cube)
-        components = self.cube.shape[-1] if gradient else 1
-        table = self.cube.reshape(-1, self.cube.shape[-1])[:, :components]
-        table = table if gradient else xp.ascontiguousarray(table)
-        value, flipped = trilinear(table, self.cube.shape[:3], frequencies)
-        value.imag *= xp.where(flipped, -1, 1)[..., None]
-        if gradient:  # G(-q) = conj G(q), so its derivative also changes sign
-            value[..., 1:] *= xp.where(flipped, -1, 1)[..., None]
-        return value
+    def sample(self, frequencies):
+        """(b, m) complex64 values at (b, m, 3) float32 frequencies of the reference frame, Fourier pixels."""
+        return trilinear(self.cube.reshape(-1), self.cube.shape, frequencies)
+
+    def sample_with_gradient(self, frequencies):
+        """(4, b, m) complex64: values and their derivatives by the x, y, z of the frequency."""
+        return trilinear(self.cube.reshape(-1), self.cube.shape, frequencies, gradient=True)
 
 
-def trilinear(table, shape, frequencies):
-    """Interpolate an oversampled half grid; returns the values and where the Hermitian partner was read.
+def trilinear(table, shape, frequencies, gradient=False):
+    """Interpolate an oversampled half grid, reading the Hermitian partner where z is negative.
 
     Parameters
     ----------
-    table : (k + 1 * 2 k + 1 * 2 k + 1, c) complex64, C order [fz, fy, fx]; or with a leading
-        batch axis when each of the b particles has a grid of its own
+    table : complex64 array of the grid in C order [fz, fy, fx]; or (b, size) when each of the b particles has its own
     shape : (k + 1, 2 k + 1, 2 k + 1)
     frequencies : (b, m, 3) float32, Fourier pixels of the box
+    gradient : bool, also the interpolant's own derivatives
+
+    Returns
+    -------
+    (b, m) complex64, or (4, b, m) with the derivatives by x, y, z
     """
     xp = array_module(table)
-    flipped = frequencies[..., 2] < 0
-    q = frequencies * xp.where(flipped, -OVERSAMPLING, OVERSAMPLING)[..., None].astype(np.float32)
-    low = xp.floor(q).astype(np.int32)
+    b, m = frequencies.shape[:2]
+    out = xp.empty((4 if gradient else 1, b, m), np.complex64)
+    rows = max(1, POINTS_AT_ONCE // m) if xp is np else b
+    for start in range(0, b, rows):
+        part = slice(start, start + rows)
+        own = table[part] if table.ndim == 2 else table
+        _trilinear(xp, own, shape, frequencies[part], out[:, part])
+    return out if gradient else out[0]
+
+
+def _trilinear(xp, table, shape, frequencies, out):
+    sign = xp.where(frequencies[..., 2] < 0, -1, 1).astype(np.float32)
+    q = frequencies * (OVERSAMPLING * sign)[..., None]
+    low = xp.floor(q)
     frac = q - low
+    low = low.astype(np.int32)
+    fx, fy, fz = frac[..., 0], frac[..., 1], frac[..., 2]
     side, k = shape[1], shape[1] // 2
     base = (low[..., 2] * side + (low[..., 1] + k)) * side + (low[..., 0] + k)
-    if table.ndim == 3:
-        base = base + (xp.arange(len(table)) * table.shape[1])[:, None]
-        table = table.reshape(-1, table.shape[-1])
-    total = None
-    for corner in range(8):
-        dx, dy, dz = corner & 1, corner >> 1 & 1, corner >> 2
-        share = frac[..., 0] if dx else 1 - frac[..., 0]
-        share = share * (frac[..., 1] if dy else 1 - frac[..., 1])
-        share = share * (frac[..., 2] if dz else 1 - frac[..., 2])
-        part = xp.take(table, base + ((dz * side + dy) * side + dx), axis=0)
-        part *= share[..., None]
-        total = part if total is None else xp.add(total, part, out=total)
-    return total, flipped
+    if table.ndim == 2:
+        base += (xp.arange(len(table), dtype=np.int32) * table.shape[1])[:, None]
+        table = table.reshape(-1)
+    lines, slopes = [], []
+    for dz, dy in ((0, 0), (0, 1), (1, 0), (1, 1)):  # four edges along x, then two along y, then z
+        at = base + (dz * side + dy) * side
+        first = xp.take(table, at)
+        slope = xp.take(table, at + 1) - first
+        slopes.append(slope)
+        lines.append(first + slope * fx)
+    bottom_slope, top_slope = lines[1] - lines[0], lines[3] - lines[2]
+    bottom, top = lines[0] + bottom_slope * fy, lines[2] + top_slope * fy
+    z_slope = top - bottom
+    value = bottom + z_slope * fz
+    out[0].real, out[0].imag = value.real, value.imag * sign
+    if len(out) == 4:
+        near = slopes[0] + (slopes[1] - slopes[0]) * fy
+        far = slopes[2] + (slopes[3] - slopes[2]) * fy
+        gradients = (near + (far - near) * fz, bottom_slope + (top_slope - bottom_slope) * fz, z_slope)
+        scale = sign * OVERSAMPLING  # G(-q) = conj G(q): its derivative changes sign as well
+        for target, slope in zip(out[1:], gradients):
+            target.real, target.imag = slope.real * scale, slope.imag * OVERSAMPLING
 
 
 def phases(frequencies, shifts, box_px):
     """(b, m) complex64 ``exp(-2 pi i h . t / n)`` of frequencies (m, 3) or (b, m, 3) and shifts (b, 3)."""
     xp = array_module(frequencies)
-    dots = xp.matmul(frequencies, xp.asarray(shifts, dtype=np.float32)[..., None])[..., 0] if frequencies.ndim == 3 else (
-        xp.asarray(shifts, dtype=np.float32) @ frequencies.T
+    dots = (
+        xp.matmul(frequencies, xp.asarray(shifts, dtype=np.float32)[..., None])[..., 0]
+        if frequencies.ndim == 3
+        else (xp.asarray(shifts, dtype=np.float32) @ frequencies.T)
     )
     angle = dots * np.float32(-2 * np.pi / box_px)
     out = xp.empty(angle.shape, np.complex64)
@@ -138,7 +157,9 @@ class Dictionary:
         xp = array_module(reference.cube)
         h = xp.asarray(band(reference.box_px, high, low).indices.astype(np.float32))
         turned = xp.matmul(h, xp.asarray(rotations, dtype=np.float32))
-        return cls(np.asarray(rotations), np.asarray(shifts), reference.sample(turned, False)[..., 0], h, reference.box_px)
+        return cls(
+            np.asarray(rotations), np.asarray(shifts), reference.sample(turned), h, reference.box_px
+        )
 
 
 def coarse_search(cubes, cube_shape, rotations, shifts, weight_of, dictionary, allowed=None):
@@ -164,9 +185,7 @@ def coarse_search(cubes, cube_shape, rotations, shifts, weight_of, dictionary, a
     turn = xp.asarray(rotations, dtype=np.float32)
     h = dictionary.frequencies
     there = xp.matmul(h, xp.swapaxes(turn, 1, 2))
-    data, flipped = trilinear(cubes[..., None], cube_shape, there)
-    data = data[..., 0]
-    data.imag *= xp.where(flipped, -1, 1)
+    data = trilinear(cubes, cube_shape, there)
     data *= xp.conj(phases(there, shifts, dictionary.box_px))
     weight = weight_of(there)
     data *= weight
@@ -199,15 +218,16 @@ def _model(reference, data, weight, frequencies, rotations, shifts, gradient):
     """cc and, if asked, gradient and curvature of the least-squares problem at poses (b)."""
     xp = array_module(data)
     q = xp.matmul(frequencies, xp.asarray(rotations, dtype=np.float32))
-    value = reference.sample(q, gradient)
-    value *= (phases(frequencies, shifts, reference.box_px) * xp.sqrt(weight))[..., None]
-    model = value[..., 0]
+    modulation = phases(frequencies, shifts, reference.box_px) * xp.sqrt(weight)
+    values = reference.sample_with_gradient(q) if gradient else reference.sample(q)[None]
+    values *= modulation
+    model = values[0]
     power = xp.maximum(xp.sum(model.real**2 + model.imag**2, axis=1), 1e-30)
     overlap = xp.sum(data.real * model.real + data.imag * model.imag, axis=1)
     cc = overlap / xp.sqrt(power)
     if not gradient:
         return cc, None, None
-    gx, gy, gz = value[..., 1], value[..., 2], value[..., 3]
+    _, gx, gy, gz = values
     x, y, z = q[..., 0], q[..., 1], q[..., 2]
     jacobian = xp.empty((6,) + model.shape, np.complex64)
     jacobian[0] = gy * z - gz * y  # grad G x q: a turn of the reference in its own frame
@@ -220,13 +240,20 @@ def _model(reference, data, weight, frequencies, rotations, shifts, gradient):
     model = xp.ascontiguousarray(model).view(np.float32)
     along = xp.matmul(jacobian, model[..., None])  # (b, 6, 1)
     scale = overlap / power
-    slope = xp.matmul(jacobian, xp.ascontiguousarray(data).view(np.float32)[..., None])[..., 0] - along[..., 0] * scale[:, None]
-    curvature = xp.matmul(jacobian, xp.swapaxes(jacobian, 1, 2)) - along * xp.swapaxes(along, 1, 2) / power[:, None, None]
+    slope = (
+        xp.matmul(jacobian, xp.ascontiguousarray(data).view(np.float32)[..., None])[..., 0]
+        - along[..., 0] * scale[:, None]
+    )
+    curvature = (
+        xp.matmul(jacobian, xp.swapaxes(jacobian, 1, 2)) - along * xp.swapaxes(along, 1, 2) / power[:, None, None]
+    )
     scale = to_host(scale).astype(float)
     return cc, to_host(slope).astype(float), to_host(curvature).astype(float) * np.abs(scale)[:, None, None]
 
 
-def refine_poses(reference, data, weight, frequencies, rotations, shifts, anchors, limits_px, max_turn_deg, max_shift_px):
+def refine_poses(
+    reference, data, weight, frequencies, rotations, shifts, anchors, limits_px, max_turn_deg, max_shift_px
+):
     """Levenberg-Marquardt over rotation and shift of a batch of particles, each in its own frame.
 
     Parameters

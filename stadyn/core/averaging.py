@@ -20,6 +20,10 @@ from .resample import box_coordinates, fourier_resize, turned_copies
 from .symmetry import symmetry_matrices
 
 
+POINTS_AT_ONCE = 262144
+"""Coefficients put on the grid at once on a CPU: enough to pay for a pass over the grid, few enough for memory."""
+
+
 @dataclass(frozen=True, eq=False)
 class Average:
     """An average of `n` particles; `weight` is how many of them saw each Fourier coefficient."""
@@ -52,12 +56,19 @@ class AverageSum:
         frequencies : (m, 3), h in the tomogram frame
         """
         xp = array_module(data)
+        weights = xp.broadcast_to(weights, data.shape)
+        rows = max(1, POINTS_AT_ONCE // data.shape[1]) if xp is np else len(data)
+        for start in range(0, len(data), rows):
+            part = slice(start, start + rows)
+            self._scatter(xp, data[part], weights[part], rotations[part], frequencies)
+        self.n += len(data)
+
+    def _scatter(self, xp, data, weights, rotations, frequencies):
         turned = xp.matmul(xp.asarray(frequencies, dtype=np.float32), xp.asarray(rotations, dtype=np.float32))
         sign = xp.where(turned[..., 2] < 0, -1.0, 1.0).astype(np.float32)
         turned *= (OVERSAMPLING * sign)[..., None]
         value = data * weights
         value = xp.stack([value.real, value.imag * sign])
-        weights = xp.broadcast_to(weights, data.shape)
         low = xp.floor(turned).astype(np.int32)
         frac = turned - low
         _, side, _ = self.shape
@@ -72,7 +83,6 @@ class AverageSum:
             self.real += to_host(xp.bincount(where, (value[0] * share).ravel(), size))
             self.imag += to_host(xp.bincount(where, (value[1] * share).ravel(), size))
             self.weight += to_host(xp.bincount(where, (weights * share).ravel(), size))
-        self.n += len(data)
 
     def merge(self, other):
         """Add another sum of the same shape."""
@@ -136,4 +146,8 @@ def symmetrize(volume, symmetry):
     rotations = symmetry_matrices(symmetry)
     if len(rotations) == 1:
         return volume
-    return np.mean([volume, *turned_copies(fourier_resize(volume, 2 * volume.shape[0]), rotations[1:], 2)], axis=0, dtype=np.float32)
+    return np.mean(
+        [volume, *turned_copies(fourier_resize(volume, 2 * volume.shape[0]), rotations[1:], 2)],
+        axis=0,
+        dtype=np.float32,
+    )

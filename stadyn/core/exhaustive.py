@@ -66,7 +66,7 @@ def _scan(reference, batch, i, candidates, origin, grid):
     for start in range(0, len(candidates), ROTATIONS_AT_ONCE):
         turned = candidates[start : start + ROTATIONS_AT_ONCE]
         q = xp.matmul(batch.frequencies, xp.asarray(turned, dtype=np.float32))
-        model = reference.sample(q, False)[..., 0] * root
+        model = reference.sample(q) * root
         norm = xp.sqrt(xp.sum(xp.abs(model) ** 2, axis=1)) * energy
         # A shift of `rotation @ s` in the tomogram frame is a shift s in the reference's, where q lives.
         model = model * (data * phases(batch.frequencies, np.asarray(origin)[None], reference.box_px))

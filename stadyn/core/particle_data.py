@@ -35,7 +35,8 @@ class TomogramSource:
         """((b, n, n, n) float32 boxes, (b, 3) float centres of their middle voxels) of some rows of one table."""
         centers = np.rint(table.positions[rows])
         boxes = [
-            crop(self.volumes[table.tomogram_ids[row]], center.astype(int), box_px) for row, center in zip(rows, centers)
+            crop(self.volumes[table.tomogram_ids[row]], center.astype(int), box_px)
+            for row, center in zip(rows, centers)
         ]
         return np.stack(boxes), centers
 
@@ -81,9 +82,7 @@ def prepare(source, table, rows, box_px, high, low, with_cubes, xp=np):
     if with_cubes:
         cubes = half_cube(boxes, coarse_cube_samples(), OVERSAMPLING, True)
         shape, cubes = cubes.shape[1:], cubes.reshape(len(rows), -1)
-    return Batch(
-        rows, centers, data, xp.asarray(h.astype(np.float32)), xp.asarray(weight[sampled]), cubes, shape
-    )
+    return Batch(rows, centers, data, xp.asarray(h.astype(np.float32)), xp.asarray(weight[sampled]), cubes, shape)
 
 
 def batches_of_rows(table, rows, size=BATCH):

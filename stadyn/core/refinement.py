@@ -48,7 +48,9 @@ def _map_batches(function, count, threads, report=None):
     return results
 
 
-def average_group(source, table, rows, box_px, high, symmetry="C1", fmin=0.01, threads=1, xp=np, data=None, report=None):
+def average_group(
+    source, table, rows, box_px, high, symmetry="C1", fmin=0.01, threads=1, xp=np, data=None, report=None
+):
     """The wedge-compensated `Average` of some rows of a table at their poses, up to `high` Fourier pixels."""
     data = data or ParticleData(source, table, rows, box_px, high, 0.0, False, keep_bytes=0, xp=xp)
 
@@ -92,7 +94,9 @@ def score_group(source, table, rows, box_px, reference, mask, high, low=0.0, thr
     return cc[rows]
 
 
-def align_iteration(data, table, anchors, reference, mask, settings, pixel_size, engine="fast", threads=1, xp=np, report=None):
+def align_iteration(
+    data, table, anchors, reference, mask, settings, pixel_size, engine="fast", threads=1, xp=np, report=None
+):
     """One pass of one group: new poses and cc for every particle of `data`.
 
     Parameters
@@ -112,7 +116,9 @@ def align_iteration(data, table, anchors, reference, mask, settings, pixel_size,
     coarse_high = min(COARSE_RADIUS, high)
     step_px = box_px / (2 * coarse_high)
     prepared = Reference.from_volume(reference, max(high, coarse_high), mask, xp)
-    dictionary = coarse_dictionary(prepared, settings, limits, coarse_high, step_px, data.low) if data.with_cubes else None
+    dictionary = (
+        coarse_dictionary(prepared, settings, limits, coarse_high, step_px, data.low) if data.with_cubes else None
+    )
 
     def one(index):
         batch = data.batch(index)
@@ -129,8 +135,16 @@ def align_iteration(data, table, anchors, reference, mask, settings, pixel_size,
                 batch.cubes, batch.cube_shape, rotations, shifts, weight_of, dictionary, allowed
             )
         found = refine_poses(
-            prepared, batch.data, batch.weight, batch.frequencies, rotations, shifts, anchor, limits,
-            max_turn_deg=COARSE_STEP_DEG / 2, max_shift_px=step_px / 2,
+            prepared,
+            batch.data,
+            batch.weight,
+            batch.frequencies,
+            rotations,
+            shifts,
+            anchor,
+            limits,
+            max_turn_deg=COARSE_STEP_DEG / 2,
+            max_shift_px=step_px / 2,
         )
         return batch.rows, batch.centers, *found
 
@@ -181,7 +195,9 @@ class Refinement:
     engine: str = "fast"
     threads: int = 1
 
-    def run(self, source, table, rows, reference=None, mask=None, group="all", resumed=None, save=None, report=None, xp=np):
+    def run(
+        self, source, table, rows, reference=None, mask=None, group="all", resumed=None, save=None, report=None, xp=np
+    ):
         """Align `rows` of a table through all rounds; each iteration starts from the average of the last one's poses.
 
         Parameters
@@ -217,7 +233,16 @@ class Refinement:
                 started = time.monotonic()
                 label = f"{group}: round {number}/{len(self.rounds)} iteration {iteration}/{settings.iterations}"
                 aligned = align_iteration(
-                    data, table, anchors, reference, mask, settings, self.pixel_size, self.engine, self.threads, xp,
+                    data,
+                    table,
+                    anchors,
+                    reference,
+                    mask,
+                    settings,
+                    self.pixel_size,
+                    self.engine,
+                    self.threads,
+                    xp,
                     report and (lambda n, text=label, whole=len(data): report(text, n, whole)),
                 )
                 record = _record(table, aligned, rows, group, number, iteration, self.pixel_size, started)

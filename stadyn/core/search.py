@@ -44,7 +44,9 @@ class AlignmentRound:
     binning: int = 1
 
     def __post_init__(self):
-        object.__setattr__(self, "shift_limit_angst", tuple(float(v) for v in np.broadcast_to(self.shift_limit_angst, 3)))
+        object.__setattr__(
+            self, "shift_limit_angst", tuple(float(v) for v in np.broadcast_to(self.shift_limit_angst, 3))
+        )
         symmetry_order(self.symmetry)
         for name, low, high in (
             ("iterations", 1, 1000),
@@ -72,7 +74,9 @@ class AlignmentRound:
         """A round from a settings file; unknown keys are refused."""
         unknown = set(values) - set(cls.__dataclass_fields__)
         if unknown:
-            raise InputError(f"unknown round parameter {sorted(unknown)[0]!r}: known are {', '.join(cls.__dataclass_fields__)}")
+            raise InputError(
+                f"unknown round parameter {sorted(unknown)[0]!r}: known are {', '.join(cls.__dataclass_fields__)}"
+            )
         return cls(**values)
 
     def inplane_extent_deg(self):
