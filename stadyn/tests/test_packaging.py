@@ -162,3 +162,32 @@ def test_commands_of_the_command_line_exist():
 
     missing = [module for module, _ in COMMANDS.values() if not (ROOT / (module.replace(".", "/") + ".py")).is_file()]
     assert not missing
+
+
+DISTRIBUTIONS = {
+    "sklearn": "scikit-learn",
+    "pyworkflow": "scipion-pyworkflow",
+    "pwem": "scipion-em",
+    "tomo": "scipion-em-tomo",
+    "cupy": "cupy-cuda12x",
+    "cupyx": "cupy-cuda12x",
+}
+"""Import name -> distribution, where they differ."""
+BROUGHT = {"matplotlib", "setuptools", "threadpoolctl"}
+"""By the host, which pins them, and by scikit-learn."""
+
+
+def imported_modules(path):
+    """Names of the top-level modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module.split(".")[0]
+
+
+def test_every_import_is_a_declared_dependency(built):
+    requires = (metadata(built) / "requires.txt").read_text().lower()
+    declared = set(re.findall(r"^([a-z0-9-]+)", requires, re.MULTILINE))
+    foreign = {name for path in SOURCES for name in imported_modules(path)} - set(sys.stdlib_module_names) - {"stadyn"}
+    assert {DISTRIBUTIONS.get(name, name) for name in foreign - BROUGHT} <= declared
