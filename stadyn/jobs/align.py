@@ -39,7 +39,9 @@ def run_settings(settings):
     -------
     ParticleTable, same rows, order and ids as the input
     """
-    check_keys(settings, (*COMMON_ALLOWED, "reference", "engine"), (*COMMON_REQUIRED, "rounds"), "the settings of align")
+    check_keys(
+        settings, (*COMMON_ALLOWED, "reference", "engine"), (*COMMON_REQUIRED, "rounds"), "the settings of align"
+    )
     engine = settings.get("engine", "fast")
     if engine not in ENGINES:
         raise InputError(f"engine {engine!r}: choose one of {', '.join(ENGINES)}")
@@ -58,12 +60,29 @@ def run_settings(settings):
         checkpoint = Checkpoint(work.output, group, settings)
         resumed = checkpoint.load()
         aligned = refinement.run(
-            work.source, table, rows, work.reference(group), mask, group, resumed, checkpoint.save, work.progress, work.xp
+            work.source,
+            table,
+            rows,
+            work.reference(group),
+            mask,
+            group,
+            resumed,
+            checkpoint.save,
+            work.progress,
+            work.xp,
         )
         records += checkpoint.records
         final = _with_rows(final, aligned, rows)
         average = average_group(
-            work.source, aligned, rows, work.box_px, work.box_px // 2 - 1, rounds[-1].symmetry, work.fmin, work.threads, work.xp
+            work.source,
+            aligned,
+            rows,
+            work.box_px,
+            work.box_px // 2 - 1,
+            rounds[-1].symmetry,
+            work.fmin,
+            work.threads,
+            work.xp,
         )
         work.write_average(group, average)
         print(f"{group}: {len(rows)} particles aligned, mean cc {np.nanmean(aligned.cc[rows]):.4f}", flush=True)
@@ -112,7 +131,10 @@ class Checkpoint:
         if not self._numbered(self.round_path, round_start).exists():
             write_result(self._numbered(self.round_path, round_start), round_table)
         note = {
-            "key": self.key, "group": record.group, "done": done, "round_start": round_start,
+            "key": self.key,
+            "group": record.group,
+            "done": done,
+            "round_start": round_start,
             "records": [asdict(r) for r in self.records],
         }
         write_json(self.note, note)

@@ -39,7 +39,15 @@ def run_settings(settings):
     averages = {}
     for group, rows in work.groups():
         averages[group] = average_group(
-            work.source, table, rows, work.box_px, work.box_px // 2 - 1, symmetry, work.fmin, work.threads, work.xp,
+            work.source,
+            table,
+            rows,
+            work.box_px,
+            work.box_px // 2 - 1,
+            symmetry,
+            work.fmin,
+            work.threads,
+            work.xp,
             report=lambda done, name=group, whole=len(rows): work.progress(f"{name}: averaging", done, whole),
         )
         work.write_average(group, averages[group])

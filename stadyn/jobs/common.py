@@ -174,7 +174,9 @@ class Work:
             return None
         mask = np.clip(self.map_at_work_size(path), 0, 1)
         if not mask.any():
-            raise InputError(f"mask {path} is empty within the box of {self.box_px} px: make it anew or enlarge the box")
+            raise InputError(
+                f"mask {path} is empty within the box of {self.box_px} px: make it anew or enlarge the box"
+            )
         return mask
 
     def reference(self, group):
@@ -188,7 +190,12 @@ class Work:
     def write_average(self, group, average, note=""):
         """`average_<group>.mrc` in the output folder, contrast of the data; returns its path."""
         path = self.output / f"average_{group}.mrc"
-        write_volume(path, average.volume, self.pixel_size, label=f"stadyn average of {average.n} particles, data contrast {note}")
+        write_volume(
+            path,
+            average.volume,
+            self.pixel_size,
+            label=f"stadyn average of {average.n} particles, data contrast {note}",
+        )
         return path
 
 
@@ -196,7 +203,9 @@ def box_pixels(box_angst, pixel_size):
     """The even number of voxels nearest to a box in Å."""
     box = 2 * round(float(box_angst) / float(pixel_size) / 2)
     if box < 16:
-        raise InputError(f"a box of {box_angst} Å is {box} px at {pixel_size} Å/px: give at least {16 * pixel_size:.0f} Å")
+        raise InputError(
+            f"a box of {box_angst} Å is {box} px at {pixel_size} Å/px: give at least {16 * pixel_size:.0f} Å"
+        )
     return box
 
 

@@ -21,15 +21,22 @@ def run(args):
 
 def run_settings(settings):
     """Score as the settings say; writes particles.npz with the new cc, and returns that table."""
-    check_keys(
-        settings, (*COMMON_ALLOWED, "lowpass_angst"), (*COMMON_REQUIRED, "reference"), "the settings of score"
-    )
+    check_keys(settings, (*COMMON_ALLOWED, "lowpass_angst"), (*COMMON_REQUIRED, "reference"), "the settings of score")
     work = Work(settings)
     high = lowpass_radius(work.box_px, work.pixel_size, float(settings.get("lowpass_angst", 30.0)))
     cc, mask = work.table.cc.copy(), work.mask()
     for group, rows in work.groups():
         cc[rows] = score_group(
-            work.source, work.table, rows, work.box_px, work.reference(group), mask, high, 0.0, work.threads, work.xp,
+            work.source,
+            work.table,
+            rows,
+            work.box_px,
+            work.reference(group),
+            mask,
+            high,
+            0.0,
+            work.threads,
+            work.xp,
             report=lambda done, name=group: None,
         )
     scored = work.table.replace(cc=cc)
