@@ -112,7 +112,7 @@ def align_iteration(
     ParticleTable with the group's rows renewed
     """
     box_px, high = data.box_px, data.high
-    limits = np.zeros(3) if settings.shift_modus == 0 else np.asarray(settings.shift_limit_angst) / pixel_size
+    limits = shift_limits(settings, pixel_size, box_px)
     coarse_high = min(COARSE_RADIUS, high)
     step_px = box_px / (2 * coarse_high)
     prepared = Reference.from_volume(reference, max(high, coarse_high), mask, xp)
@@ -170,11 +170,17 @@ def coarse_dictionary(prepared, settings, limits, coarse_high, step_px, low):
     return Dictionary.build(prepared, rotations, shift_grid(limits, step_px), coarse_high, min(low, coarse_high - 1))
 
 
+def shift_limits(settings, pixel_size, box_px):
+    """(3,) semi-axes in pixels within which a particle may move; half the box where no limit is set."""
+    if settings.shift_modus == 0:
+        return np.full(3, box_px / 2)
+    return np.asarray(settings.shift_limit_angst) / pixel_size
+
+
 def needs_coarse(settings, pixel_size, box_px):
     """Does a round search further than Gauss-Newton converges from?"""
     far_turn = max(settings.cone_range_deg / 2, settings.inplane_extent_deg() / 2) > COARSE_ABOVE_DEG
-    limit = 0 if settings.shift_modus == 0 else max(settings.shift_limit_angst) / pixel_size
-    return far_turn or limit > 0.5 * box_px / (2 * COARSE_RADIUS)
+    return far_turn or max(shift_limits(settings, pixel_size, box_px)) > 0.5 * box_px / (2 * COARSE_RADIUS)
 
 
 def round_radii(settings, box_px, pixel_size):

@@ -10,7 +10,7 @@ from .rotations import rotation_vectors_to_matrices, rotation_z
 from .symmetry import symmetry_order
 
 SHIFT_MODI = {
-    0: "none",
+    0: "no limit",
     1: "from the box centre",
     2: "from the previous estimate",
     3: "from the estimate at the start of the round",
