@@ -9,15 +9,6 @@ from .errors import InputError
 from .rotations import rotation_vectors_to_matrices, rotation_z
 from .symmetry import symmetry_order
 
-SHIFT_MODI = {
-    0: "no limit",
-    1: "from the box centre",
-    2: "from the previous estimate",
-    3: "from the estimate at the start of the round",
-    4: "from the estimate at the start of the project",
-}
-
-
 @dataclass(frozen=True)
 class AlignmentRound:
     """One round (Dynamo: numerical parameters of a round): `iterations` passes with the same search.
@@ -26,7 +17,9 @@ class AlignmentRound:
     cone scanned about the particle's present axis (360: every axis);
     `inplane_range_deg` the full range about the axis. `refine` further levels each
     scan `refine_factor` times the previous sampling with half of it. Shift limits
-    are the semi-axes of an ellipsoid along the reference's x, y, z.
+    are the semi-axes of an ellipsoid along the reference's x, y, z; `shift_modus` says
+    from where they count: 0 no limit, 1 the box centre, 2 the previous estimate, 3 the
+    estimate at the start of the round, 4 at the start of the project.
     """
 
     iterations: int = 3
