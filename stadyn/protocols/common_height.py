@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Step 6, block B: the averages of all tomograms, and with them their particles, brought to one height along z."""
 
-import os
+from dataclasses import replace
 from enum import Enum
 
 import numpy as np
@@ -96,11 +96,10 @@ class StadynProtCommonHeight(StadynProtocol):
         self.saveSummary(particles=len(table), heights=found)
 
     def averageStep(self):
-        particles = self.readInput()
+        particles = replace(self.readInput(), table=self.readTable("particles.npz"))
         settings = self.jobSettings(
             particles,
             JOB,
-            particles=os.path.abspath(self.resultPath("particles.npz")),
             box_angst=self.boxSize.get(),
             symmetry=self.symmetry.get(),
             group_by=["tomogram"],

@@ -2,6 +2,7 @@
 """Step 9, block A: the even half-map aligned to the odd one, and everything averaged again from the particles."""
 
 import os
+from dataclasses import replace
 from enum import Enum
 
 import numpy as np
@@ -10,9 +11,12 @@ from pyworkflow.protocol.constants import LEVEL_ADVANCED
 from tomo.objects import AverageSubTomogram, SetOfCoordinates3D
 
 from stadyn.convert.averages import average_from_file, map_path
+from stadyn.convert.particles import ParticleInput
+from stadyn.convert.tomograms import FULL_RANGE
 from stadyn.core.particles import EVEN, ODD, ParticleBoxes, ParticleTable
 from stadyn.core.rotations import dynamo_from_matrices
 from stadyn.core.symmetry import symmetry_order
+from stadyn.core.tomograms import Tomogram
 from stadyn.io.results import read_result, write_result
 
 from .averages import HALVES, check_halves
@@ -79,21 +83,22 @@ class StadynProtHalfMaps(StadynProtocol):
 
     def _insertAllSteps(self):
         gpu = self.usesGpu()
-        self._insertFunctionStep(self.averageHalvesStep, "halves_before", needsGPU=gpu)
+        self._insertFunctionStep(self.averageHalvesStep, needsGPU=gpu)
         self._insertFunctionStep(self.alignHalvesStep, needsGPU=gpu)
-        self._insertFunctionStep(self.averageHalvesStep, "halves", needsGPU=gpu)
-        self._insertFunctionStep(self.averageAllStep, needsGPU=gpu)
+        self._insertFunctionStep(self.averageAgainStep, needsGPU=gpu)
         self._insertFunctionStep(self.createOutputStep, needsGPU=False)
 
-    def averageHalvesStep(self, folder):
-        self._average(folder, ["half"])
+    def averageHalvesStep(self):
+        self._average(self.readInput(), "halves_before", ["half"])
 
-    def averageAllStep(self):
-        self._average("all", [])
+    def averageAgainStep(self):
+        moved = replace(self.readInput(), table=self.readTable("particles.npz"))
+        self._average(moved, "halves", ["half"])
+        self._average(moved, "all", [])
 
-    def _average(self, folder, group_by):
+    def _average(self, particles, folder, group_by):
         settings = self.jobSettings(
-            self.readInput(),
+            particles,
             folder,
             box_angst=self.boxSize.get(),
             symmetry=self.symmetry.get(),
@@ -101,8 +106,6 @@ class StadynProtHalfMaps(StadynProtocol):
             seed=self.seed.get(),
             fmin=self.fmin.get(),
         )
-        if folder != "halves_before":
-            settings["particles"] = os.path.abspath(self.resultPath("particles.npz"))
         self.runStadynJob("average", settings)
 
     def alignHalvesStep(self):
@@ -110,15 +113,15 @@ class StadynProtHalfMaps(StadynProtocol):
         particles = self.readInput()
         pixel_size = particles.tomograms[0].pixel_size
         odd, even = (os.path.abspath(self.resultPath("halves_before", f"average_{half}.mrc")) for half in HALVES)
-        single, boxes = self.resultPath("even_map.npz"), self.resultPath("even_map_box.npz")
-        write_result(single, ParticleTable(np.zeros((1, 3)), np.eye(3)[None], ["even"]))
-        write_result(boxes, ParticleBoxes([even], [0], np.zeros((1, 3)), pixel_size))
+        # The map is a particle of a tomogram without a file, whose origin is the centre of its box.
+        single = ParticleInput(
+            ParticleTable(np.zeros((1, 3)), np.eye(3)[None], ["even"]),
+            [Tomogram("even", "", pixel_size, (0, 0, 0), FULL_RANGE)],
+            ParticleBoxes([even], [0], np.zeros((1, 3)), pixel_size),
+        )
         settings = self.jobSettings(
-            particles,
+            single,
             "even_to_odd",
-            tomograms=[{"id": "even", "path": "", "pixel_size": pixel_size, "shape": [0, 0, 0]}],
-            particles=os.path.abspath(single),
-            boxes=os.path.abspath(boxes),
             box_angst=self.boxSize.get(),
             reference={"*": odd},
             mask=map_path(self.given("inputMask"))[0] if self.given("inputMask") else None,

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Step 8, block A: particles of low cross-correlation are dropped, once its trend with the latitude is taken out."""
 
-from enum import Enum
-
 from pyworkflow.protocol import params
 from tomo.objects import SetOfCoordinates3D
 
@@ -18,9 +16,8 @@ from .select_cc import check_particles
 HALF_NAMES = {0: "all", ODD: "odd", EVEN: "even"}
 
 
-class LatitudeFilterOutputs(Enum):
-    particles = SetOfCoordinates3D
-    excludedParticles = SetOfCoordinates3D
+# A dict: in an Enum the second name of a class would only be an alias of the first.
+OUTPUTS = {"particles": SetOfCoordinates3D, "excludedParticles": SetOfCoordinates3D}
 
 
 class StadynProtLatitudeFilter(StadynProtocol):
@@ -30,7 +27,7 @@ class StadynProtLatitudeFilter(StadynProtocol):
     """
 
     _label = "filter by latitude"
-    _possibleOutputs = LatitudeFilterOutputs
+    _possibleOutputs = OUTPUTS
 
     def _defineParams(self, form):
         form.addSection(label="Input")
@@ -78,10 +75,10 @@ class StadynProtLatitudeFilter(StadynProtocol):
 
     def createOutputStep(self):
         kept, excluded = self.readTable("particles.npz"), self.readTable("excluded.npz")
-        self.defineOutput(LatitudeFilterOutputs.particles.name, self.createLike(kept), "inputParticles")
+        self.defineOutput("particles", self.createLike(kept), "inputParticles")
         if len(excluded):
             output = self.createLike(excluded, suffix="Excluded")
-            self.defineOutput(LatitudeFilterOutputs.excludedParticles.name, output, "inputParticles")
+            self.defineOutput("excludedParticles", output, "inputParticles")
 
     # ----- what the form shows
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Step 9, post-processing: the resolution at each place of the map."""
 
-from enum import Enum
-
 from pwem.objects import Volume
 from pyworkflow.protocol import params
 
@@ -18,9 +16,8 @@ JOB = "local-resolution"
 SMALLEST_WINDOW = 5
 
 
-class LocalResolutionOutputs(Enum):
-    resolutionMap = Volume
-    filteredMap = Volume
+# A dict: in an Enum the second name of a class would only be an alias of the first.
+OUTPUTS = {"resolutionMap": Volume, "filteredMap": Volume}
 
 
 class StadynProtLocalResolution(StadynProtocol):
@@ -29,7 +26,7 @@ class StadynProtLocalResolution(StadynProtocol):
     """
 
     _label = "local resolution"
-    _possibleOutputs = LocalResolutionOutputs
+    _possibleOutputs = OUTPUTS
 
     def _defineParams(self, form):
         form.addSection(label="Input")
@@ -95,11 +92,8 @@ class StadynProtLocalResolution(StadynProtocol):
             window_angst=figures["window_angst"],
         )
         sources = ["inputMap"] + (["inputMask"] if self.given("inputMask") else [])
-        for output, name in (
-            (LocalResolutionOutputs.resolutionMap, "local_resolution.mrc"),
-            (LocalResolutionOutputs.filteredMap, "local_filtered.mrc"),
-        ):
-            self.defineOutput(output.name, volume_from_file(self.resultPath(JOB, name), pixel_size), *sources)
+        for output, name in (("resolutionMap", "local_resolution.mrc"), ("filteredMap", "local_filtered.mrc")):
+            self.defineOutput(output, volume_from_file(self.resultPath(JOB, name), pixel_size), *sources)
 
     def _windowPx(self):
         """The odd number of pixels nearest to the window."""

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Step 6, block A: particles whose cross-correlation belongs to the lower of two populations are excluded."""
 
-from enum import Enum
-
 import numpy as np
 from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
@@ -22,10 +20,12 @@ JOB = "select"
 MASK_EDGE_ANGST = 20.0
 
 
-class SelectCCOutputs(Enum):
-    particles = SetOfCoordinates3D
-    excludedParticles = SetOfCoordinates3D
-    averages = SetOfAverageSubTomograms
+# A dict: in an Enum the second name of a class would only be an alias of the first.
+OUTPUTS = {
+    "particles": SetOfCoordinates3D,
+    "excludedParticles": SetOfCoordinates3D,
+    "averages": SetOfAverageSubTomograms,
+}
 
 
 class StadynProtSelectCC(StadynProtocol):
@@ -35,7 +35,7 @@ class StadynProtSelectCC(StadynProtocol):
     """
 
     _label = "select by CC"
-    _possibleOutputs = SelectCCOutputs
+    _possibleOutputs = OUTPUTS
 
     def _defineParams(self, form):
         form.addSection(label="Input")
@@ -144,14 +144,14 @@ class StadynProtSelectCC(StadynProtocol):
         )
         if len(kept) == 0:
             raise InputError("no particle is left: lower the margin, or look at the alignment before")
-        self.defineOutput(SelectCCOutputs.particles.name, self.createLike(kept), "inputParticles")
+        self.defineOutput("particles", self.createLike(kept), "inputParticles")
         if len(excluded):
             output = self.createLike(excluded, suffix="Excluded")
-            self.defineOutput(SelectCCOutputs.excludedParticles.name, output, "inputParticles")
+            self.defineOutput("excludedParticles", output, "inputParticles")
         averages = self.createSet(SetOfAverageSubTomograms)
         left = [name for name in tomograms if np.any(kept.tomogram_ids == name)]
         append_averages(averages, grouped_paths(self.resultPath(JOB), left), self.pixelSize())
-        self.defineOutput(SelectCCOutputs.averages.name, averages, "inputParticles")
+        self.defineOutput("averages", averages, "inputParticles")
 
     def _threshold(self, name, kept, excluded):
         fit = read_result(self.resultPath(JOB, f"threshold_{name}.npz"), CCThreshold)
