@@ -45,8 +45,8 @@ class AlignOutputs(Enum):
 class StadynProtAlign(StadynProtocol):
     """Aligns particles to a reference that is averaged anew from them after every iteration.
 
-    The paper uses it five times: for the initial reference (step 3), one tomogram at a time (4), for the candidates (5),
-    for the two halves of the gold standard, which share nothing (7), and for these again at the end (8).
+    The paper uses it five times: for the initial reference (step 3), one tomogram at a time (4), for the candidates
+    (5), for the two halves of the gold standard, which share nothing (7), and for these again at the end (8).
     What comes in goes out, coordinates or subtomograms, with new poses and cross-correlations.
     """
 
@@ -58,7 +58,7 @@ class StadynProtAlign(StadynProtocol):
         add_particles(form)
         add_groups(
             form,
-            help="*all together*: one reference for all particles.\n*each tomogram apart*: as steps 4 and 5 of the paper.\n"
+            help="*all together*: one reference for all.\n*each tomogram apart*: as steps 4 and 5 of the paper.\n"
             "*each half apart*: gold standard, step 7: odd and even particles share nothing; split them before.",
         )
         form.addParam(
@@ -66,7 +66,7 @@ class StadynProtAlign(StadynProtocol):
             params.StringParam,
             default="",
             label="Only these tomograms (optional)",
-            help="tsIds separated by blanks; #1 is the first tomogram of the particles, #2 the second. Empty: all of them. "
+            help="tsIds separated by blanks; #1 is the first tomogram of the particles, #2 the second. Empty: all. "
             "The paper makes its initial reference from the first tomogram alone (step 3).",
         )
         form.addParam(
@@ -85,8 +85,8 @@ class StadynProtAlign(StadynProtocol):
             pointerClass="VolumeMask",
             allowsNull=True,
             label="Alignment mask (optional)",
-            help="Only what it covers is compared; it moves with the reference (Dynamo: _mask_). It should hold more than "
-            "one unit cell while the reference is poor. Empty: the whole box, with a soft edge.",
+            help="Only what it covers is compared; it moves with the reference (Dynamo: _mask_). It should hold more "
+            "than one unit cell while the reference is poor. Empty: the whole box, with a soft edge.",
         )
         add_randomize_azimuth(form, default=False)
         add_box(form)
@@ -202,6 +202,18 @@ class StadynProtAlign(StadynProtocol):
     def _checkMask(self):
         if self.given("inputMask") is not None:
             map_path(self.given("inputMask"))
+
+    def _methods(self):
+        try:
+            rounds = self._rounds() if self.given("inputParticles") is not None else []
+        except InputError:
+            rounds = []
+        return [
+            f"Round {number}: {r['iterations']} iterations, cone {r['cone_range_deg']:g} degrees, in-plane "
+            f"{r['inplane_range_deg']:g} degrees, shifts up to {max(r['shift_limit_angst']):g} Å, low-pass "
+            f"{r['lowpass_angst']:g} Å, symmetry {r['symmetry']}."
+            for number, r in enumerate(rounds, 1)
+        ]
 
     def _summaryLines(self, figures):
         if not figures:

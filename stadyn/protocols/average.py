@@ -96,6 +96,12 @@ class StadynProtAverage(StadynProtocol):
     def _checks(self):
         return [self.checkTomograms, symmetry_check(self.symmetry.get())]
 
+    def _methods(self):
+        return [
+            f"Particles were averaged with symmetry {self.symmetry.get()}, compensating in Fourier space for their "
+            "missing wedges."
+        ]
+
     def _summaryLines(self, figures):
         if not figures:
             return []

@@ -117,6 +117,11 @@ class StadynProtExtract(StadynProtocol):
             raise InputError("these subtomograms have no coordinates in a tomogram: there is nothing to cut from")
         read_tomograms(tomograms)
 
+    def _methods(self):
+        contrast = "inverted contrast" if self.invertContrast else "the contrast of the tomograms"
+        size = f"{self.boxSize.get():g} Å, binned {self.binning.get()} times"
+        return [f"Boxes of {size}, were extracted with {contrast}."]
+
     def _summaryLines(self, figures):
         if not figures:
             return []

@@ -122,6 +122,9 @@ class StadynProtImportDipoles(StadynProtocol):
     def _checks(self):
         return [self._dipoles]
 
+    def _methods(self):
+        return ["Each virus-like particle was marked by its centre and a point of its surface."]
+
     def _summaryLines(self, figures):
         if not figures:
             return []

@@ -46,8 +46,8 @@ class StadynProtImportTomograms(StadynProtocol):
             help="A .vll has the path of one tomogram on each line, a .doc its number and its path. Relative paths "
             "start from the folder of the list. The name of a file, without its ending, becomes the tsId.\n"
             "Where a .vll itself gives a pixel size (_* apix_) it must agree with the one below; where it gives a tilt "
-            "range (_* ytilt_), that is taken.\nInstead of a list: a folder, of which all volumes are taken by name, or a "
-            "pattern such as /data/ts_*.mrc.",
+            "range (_* ytilt_), that is taken.\nInstead of a list: a folder, of which all volumes are taken by name, "
+            "or a pattern such as /data/ts_*.mrc.",
         )
         form.addParam(
             "pixelSize",
@@ -160,6 +160,10 @@ class StadynProtImportTomograms(StadynProtocol):
 
     def _checks(self):
         return [self._tomograms]
+
+    def _methods(self):
+        tilts = f"{self.tiltMin.get():g} to {self.tiltMax.get():g} degrees"
+        return [f"Tomograms of {self.pixelSize.get():g} Å a pixel, tilted from {tilts}, were imported."]
 
     def _summaryLines(self, figures):
         if not figures:

@@ -111,6 +111,11 @@ class StadynProtOversample(StadynProtocol):
     def _checks(self):
         return [lambda: read_tomograms(self.given("inputDipoles").getPrecedents())]
 
+    def _methods(self):
+        return [
+            f"The surfaces were oversampled with points {self.spacing.get():g} Å apart along the outward normal."
+        ]
+
     def _summaryLines(self, figures):
         if not figures:
             return []

@@ -113,8 +113,8 @@ class StadynProtRecentre(StadynProtocol):
             params.StringParam,
             default="C1",
             label="Symmetry of the new average",
-            help="Imposed when the particles are averaged anew. C1, none, is what the paper's next alignment starts from; "
-            "C6 is right once the centre is.",
+            help="Imposed when the particles are averaged anew. C1, none, is what the paper's next alignment starts "
+            "from; C6 is right once the centre is.",
         )
         add_viewing_lowpass(form)
         add_fmin(form)
@@ -204,6 +204,9 @@ class StadynProtRecentre(StadynProtocol):
         if self._automatic():
             return [*checks, symmetry_check(self.axisSymmetry.get())]
         return [*checks, self._markedPoint]
+
+    def _methods(self):
+        return ["The average was centred on a unit cell of the lattice, with its particles, which were averaged anew."]
 
     def _summaryLines(self, figures):
         if "particles_out" not in figures:

@@ -107,8 +107,8 @@ class StadynProtSimulate(StadynProtocol):
             default="",
             label="Model of a lattice unit (optional)",
             expertLevel=LEVEL_ADVANCED,
-            help="A PDB or mmCIF file, or an MRC map with protein bright, six-fold axis along z and outside up. Empty: a "
-            "hexamer-like density made up with detail down to the pixel.",
+            help="A PDB or mmCIF file, or an MRC map with protein bright, six-fold axis along z and outside up. Empty: "
+            "a hexamer-like density made up with detail down to the pixel.",
         )
         add_seed(form)
         add_parallel(form)
@@ -191,6 +191,12 @@ class StadynProtSimulate(StadynProtocol):
 
     def _checks(self):
         return [self._settings]
+
+    def _methods(self):
+        return [
+            "Tomograms of virus-like particles with a lattice were simulated: tilt series with CTF, dose and noise, "
+            "reconstructed by weighted back-projection."
+        ]
 
     def _summaryLines(self, figures):
         if not figures:
