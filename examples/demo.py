@@ -84,7 +84,7 @@ def replay(data, out):
         "tilt_min": first["tilt_min_deg"],
         "tilt_max": first["tilt_max_deg"],
         "dipoles": data / "dipoles.csv",
-        "spacing": SPACING_ANGST,
+        "lattice_spacing": SPACING_ANGST,
         "symmetry": SYMMETRY,
     }
     words = [f"{alias}={value}" for alias, value in answers.items()]

@@ -135,6 +135,22 @@ def test_readme_tells_the_nine_steps_and_names_what_exists():
     assert not untold
 
 
+def test_documented_replays_give_what_the_template_asks():
+    from stadyn.workflow import read_workflow
+
+    workflow = read_workflow("vlp_nine_steps")
+    labels = re.findall(
+        r'"object.label": "(.+?)"', (PACKAGE / "templates" / "vlp_nine_steps.json.template").read_text()
+    )
+    for page in (ROOT / "README.md", ROOT / "docs" / "user-guide.md"):
+        text = page.read_text()
+        commands = re.findall(r"replay vlp_nine_steps ((?:.*\\\n)*.*)", text)
+        assert commands, f"{page.name} shows no replay"
+        words = set(re.findall(r"(?<![\w-])([a-z_]+)=", " ".join(commands))) | set(re.findall(r"`([a-z_]+)=\d*`", text))
+        assert words and words <= set(workflow.fields)
+        assert set(re.findall(r'--until "(.+?)"', text)) <= set(labels)
+
+
 def test_links_of_the_documents_lead_somewhere():
     broken = []
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")]:
