@@ -189,7 +189,7 @@ DISTRIBUTIONS = {
     "cupyx": "cupy-cuda12x",
 }
 """Import name -> distribution, where they differ."""
-BROUGHT = {"matplotlib", "setuptools", "threadpoolctl"}
+BROUGHT = {"matplotlib", "PIL", "setuptools", "threadpoolctl"}
 """By the host, which pins them, and by scikit-learn."""
 
 
