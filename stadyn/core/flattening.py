@@ -21,6 +21,9 @@ CURVATURE_EXTENT_ANGST = 130.0
 LATERAL_ANGST = 100.0
 """Extent from the axis in which layers are looked at: a little more than the first ring of the HIV-1 lattice."""
 
+WINDOW_ANGST = 60.0
+"""Half the thickness within which the lattice's protein lies; the HIV-1 membrane is 140 Å away."""
+
 
 class Sampler:
     """A volume that can be read at any points; spline coefficients are computed once, large volumes binned first.
@@ -106,7 +109,9 @@ def fit_curvature(sampler, radius_px=None):
         return mean.var() / np.average(profiles.var(axis=0), weights=rings)
 
     best = max(sampler.pixel_size / RADII_ANGST, key=explained)
-    curvatures = np.linspace(0.85 * best, 1.15 * best, 13) if best else np.linspace(0, sampler.pixel_size / RADII_ANGST[-2], 5)
+    curvatures = (
+        np.linspace(0.85 * best, 1.15 * best, 13) if best else np.linspace(0, sampler.pixel_size / RADII_ANGST[-2], 5)
+    )
     return float(max(curvatures, key=explained))
 
 
@@ -126,17 +131,17 @@ def layer_height(sampler, curvature, reach_angst=100.0):
     variance = np.clip(variance - np.median(variance), 0, None)
     variance = ndimage.gaussian_filter1d(variance, 10.0 / sampler.pixel_size)
     center = heights[np.argmax(variance)]
-    return _windowed_centroid(heights, variance, center, 40.0 / sampler.pixel_size)
+    return _windowed_centroid(heights, variance, center, WINDOW_ANGST / sampler.pixel_size)
 
 
 def cell_centroid(sampler, apex, curvature, radius_angst=LATERAL_ANGST):
     """Height (px) of the centroid of the dark density of the cells about the axis, near the layer at `apex`."""
-    heights = apex + np.arange(-70.0, 70.1, 2.0) / sampler.pixel_size
+    heights = apex + np.arange(-80.0, 80.1, 2.0) / sampler.pixel_size
     heights = heights[np.abs(heights) < sampler.box_px // 2 - 1]
     u, v = _disc(radius_angst / sampler.pixel_size, 0.5)
     density = -flatten(sampler, u, v, heights, curvature).mean(axis=1)
     density = np.clip(density - np.median(density), 0, None)
-    return _windowed_centroid(heights, density, apex, 45.0 / sampler.pixel_size)
+    return _windowed_centroid(heights, density, apex, WINDOW_ANGST / sampler.pixel_size)
 
 
 def layer_centroid(volume, pixel_size):

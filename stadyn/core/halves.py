@@ -34,7 +34,9 @@ def split_halves(table, by="parity", seed=0):
     if by == "surface":
         unknown = np.flatnonzero(table.surface_ids == 0)
         if len(unknown):
-            raise InputError(f"{len(unknown)} particles do not know their VLP (first: particle {table.ids[unknown[0]]}): split by parity instead")
+            raise InputError(
+                f"{len(unknown)} particles do not know their VLP (the first is {table.ids[unknown[0]]}): split by parity"
+            )
         keys = np.char.add(np.char.add(table.tomogram_ids, "\0"), table.surface_ids.astype(str))
     elif by == "tomogram":
         keys = table.tomogram_ids
@@ -42,7 +44,9 @@ def split_halves(table, by="parity", seed=0):
         raise InputError(f"split by {by!r} is unknown: choose one of {', '.join(SPLITS)}")
     groups, members, sizes = np.unique(keys, return_inverse=True, return_counts=True)
     if len(groups) < 2:
-        raise InputError(f"{len(groups)} {'VLP' if by == 'surface' else by} cannot be split into two halves: split by parity instead")
+        raise InputError(
+            f"{len(groups)} {'VLP' if by == 'surface' else by} cannot be split into two halves: split by parity instead"
+        )
     return table.replace(half=_balanced(sizes, np.random.default_rng(seed))[members.ravel()])
 
 

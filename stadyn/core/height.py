@@ -79,7 +79,9 @@ def synthetic_reference(volumes, pixel_size, max_shift_px, radius_px):
         fits = [fit_height(v, reference, max_shift_px, radius_px) for v in volumes]
         # The mean stays where it is: only differences between the averages are taken out.
         common = np.mean([fit.shift_px for fit in fits])
-        shifted = [rotate_volume(v, np.eye(3), (0, 0, fit.shift_px - common)) for v, fit in zip(volumes, fits)]
+        shifted = [
+            rotate_volume(v, np.eye(3), (0, 0, fit.shift_px - common)) for v, fit in zip(volumes, fits, strict=True)
+        ]
         reference = azimuthal_mean(sum(shifted))
     origin = layer_centroid(reference, pixel_size)
     return rotate_volume(reference, np.eye(3), (0, 0, origin))
@@ -108,4 +110,3 @@ def _axis_distance(n):
     """(n, n) distance (px) of a plane's voxels from the z axis."""
     axis = np.arange(n) - n // 2
     return np.hypot(axis[:, None], axis)
-

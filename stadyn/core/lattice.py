@@ -27,7 +27,7 @@ COMPARABLE = 0.5
 TEMPLATE_ANGST = 35.0
 """Radius of the central density that is looked for around; replaced by 0.6 of the spacing once that is known."""
 NEAREST_RING = 0.7
-"""The first ring is the nearest maximum with this fraction of the best correlation: farther rings fade, they may not outshine it."""
+"""The first ring is the nearest maximum with this fraction of the best correlation: no farther one outshines it."""
 VISIBLE = 0.3
 """A cell is marked when it correlates with the central one by this fraction of what the first ring does."""
 
@@ -42,7 +42,9 @@ class AxisSite:
     brightness: float  # how much protein (minus the mean density) the cell on the axis holds
 
 
-def find_symmetry_axis(volume, pixel_size, order=6, spacing_angst=75.0, surface_radius_angst=None, max_shift_angst=None):
+def find_symmetry_axis(
+    volume, pixel_size, order=6, spacing_angst=75.0, surface_radius_angst=None, max_shift_angst=None
+):
     """The n-fold axis with the fullest unit cell in an average of a surface lattice.
 
     After alignment without symmetry the box centre sits at a random point of the
@@ -74,7 +76,10 @@ def find_symmetry_axis(volume, pixel_size, order=6, spacing_angst=75.0, surface_
     patch = _Patch(order, PATCH_SPACINGS * spacing_angst / px, px)
     half = sampler.box_px // 2 - 1
     if patch.radius > half:
-        raise InputError(f"box of {2 * half * px:.0f} Å: a lattice of {spacing_angst:g} Å needs {2 * patch.radius * px:.0f} Å to show its symmetry")
+        raise InputError(
+            f"box of {2 * half * px:.0f} Å: a lattice of {spacing_angst:g} Å needs {2 * patch.radius * px:.0f} Å"
+            " to show its symmetry; enlarge the box"
+        )
     curvature = fit_curvature(sampler) if surface_radius_angst is None else px / surface_radius_angst
     apex = layer_height(sampler, curvature)
     reach = (0.9 * spacing_angst if max_shift_angst is None else max_shift_angst) / px
@@ -84,7 +89,11 @@ def find_symmetry_axis(volume, pixel_size, order=6, spacing_angst=75.0, surface_
         if all(np.hypot(*(found[1][:2] - other[1][:2])) > 0.4 * spacing_angst / px for other in axes):
             axes.append(found)
     best = max(score for score, _ in axes)
-    sites = [_site(sampler, score, pose, curvature, apex, spacing_angst) for score, pose in axes if score >= COMPARABLE * best]
+    sites = [
+        _site(sampler, score, pose, curvature, apex, spacing_angst)
+        for score, pose in axes
+        if score >= COMPARABLE * best
+    ]
     return max(sites, key=lambda site: site.brightness * site.symmetry_cc)
 
 
@@ -144,7 +153,7 @@ class _FlatLayer:
         self.layers = flatten(sampler, self.u, self.v, heights, curvature)
 
     def _correlate(self, radius):
-        """Spline of the normalised cross-correlation with the disc of `radius` about the axis, ring by ring of heights."""
+        """Spline of the normalised cross-correlation with the disc of `radius` on the axis, all heights together."""
         weight = soft_edge(np.hypot(self.u, self.v) - radius, 2.0).astype(float)
         weight /= weight.sum()
         template = self.layers - np.einsum("yx,hyx->h", weight, self.layers)[:, None, None]
@@ -152,7 +161,7 @@ class _FlatLayer:
         def smear(image, kernel):
             return fftconvolve(image, kernel[::-1, ::-1], mode="same")
 
-        covariance = sum(smear(layer, weight * part) for layer, part in zip(self.layers, template))
+        covariance = sum(smear(layer, weight * part) for layer, part in zip(self.layers, template, strict=True))
         variance = sum(smear(layer**2, weight) - smear(layer, weight) ** 2 for layer in self.layers)
         own = np.einsum("yx,hyx->", weight, template**2)
         cc = covariance / np.sqrt(np.maximum(variance, 1e-6 * own) * own)
@@ -162,16 +171,22 @@ class _FlatLayer:
         """Distance (px) and azimuth (radians) of the nearest cells; within 25 % of `near` when that is known."""
         radius = radius_angst / self.pixel_size
         self.cc = self._correlate(radius)
-        low, high = (0.9 * radius, self.half - 0.5 * radius) if near is None else (0.75 * near, min(1.25 * near, self.half))
+        low, high = (
+            (0.9 * radius, self.half - 0.5 * radius) if near is None else (0.75 * near, min(1.25 * near, self.half))
+        )
         distances = np.arange(low, high, 0.1)
         azimuth = np.radians(np.arange(0, 360 / order, 0.5))
         if len(distances) < 3:
-            raise InputError(f"box of {2 * self.half * self.pixel_size:.0f} Å is too small to show neighbouring unit cells")
+            raise InputError(
+                f"box of {2 * self.half * self.pixel_size:.0f} Å is too small to show neighbouring unit cells"
+            )
         ring = sum(self.read(distances[:, None], azimuth + 2 * np.pi * k / order) for k in range(order)) / order
         peaks = (ring == maximum_filter(ring, size=(2 * int(2 / 0.1) + 1, 31), mode=("nearest", "wrap")))[1:-1]
         rows, columns = np.nonzero(peaks & (ring[1:-1] > max(NEAREST_RING * ring[1:-1][peaks].max(initial=0), 0)))
         if not len(rows):
-            raise InputError("no ring of neighbouring unit cells is seen in the average: mark them by hand, or align further")
+            raise InputError(
+                "no ring of neighbouring unit cells is seen in the average: mark them by hand, or align further"
+            )
         first = np.argmin(rows)
         return distances[rows[first] + 1], azimuth[columns[first]]
 
@@ -180,11 +195,15 @@ class _FlatLayer:
         return self.cc(distance * np.sin(azimuth), distance * np.cos(azimuth), grid=False)
 
     def cells(self, order, spacing, azimuth, limit):
-        """(m, 2) arcs of the cells the lattice predicts and the correlation confirms, nearest first, and (m,) correlations."""
+        """Cells the lattice predicts and the correlation confirms, nearest first: (m, 2) arcs, (m,) correlations."""
         angle = 2 * np.pi / (4 if order == 4 else 6)
         reach = int(limit / spacing) + 2
         i, j = (g.ravel() for g in np.meshgrid(np.arange(-reach, reach + 1), np.arange(-reach, reach + 1)))
-        arcs = spacing * np.stack([i + j * np.cos(angle), j * np.sin(angle)], axis=-1) @ rotation_z(np.degrees(azimuth))[:2, :2].T
+        arcs = (
+            spacing
+            * np.stack([i + j * np.cos(angle), j * np.sin(angle)], axis=-1)
+            @ rotation_z(np.degrees(azimuth))[:2, :2].T
+        )
         distance = np.hypot(*arcs.T)
         order_by_distance = np.lexsort((np.round(np.arctan2(*arcs.T[::-1]), 6), np.round(distance, 6)))
         arcs = arcs[order_by_distance]
@@ -260,7 +279,12 @@ def _refine(sampler, patch, start, curvature, apex, reach):
     tilted = [(*start[:2], a, b) for a in TILT_STEPS_DEG for b in TILT_STEPS_DEG]
     start = np.array(min(tilted, key=cost))
     simplex = start + np.vstack([np.zeros(4), np.diag([1.0, 1.0, 2.0, 2.0])])
-    found = minimize(cost, start, method="Nelder-Mead", options={"initial_simplex": simplex, "xatol": 0.02, "fatol": 1e-5, "maxfev": 160})
+    found = minimize(
+        cost,
+        start,
+        method="Nelder-Mead",
+        options={"initial_simplex": simplex, "xatol": 0.02, "fatol": 1e-5, "maxfev": 160},
+    )
     return -found.fun, found.x
 
 

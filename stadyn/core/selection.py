@@ -62,7 +62,9 @@ def fit_cc_threshold(cc, margin=0.01, seed=0):
     scores = np.asarray(cc, float)
     scores = scores[np.isfinite(scores)]
     if len(scores) < MIN_SCORES:
-        return _one_population(scores, f"only {len(scores)} scores, {MIN_SCORES} are needed to tell two populations apart: all are kept")
+        return _one_population(
+            scores, f"only {len(scores)} scores, {MIN_SCORES} are needed to tell two populations apart: all are kept"
+        )
     if np.ptp(scores) == 0:
         return _one_population(scores, "all scores are equal: all are kept")
     # Scaled scores keep scikit-learn's variance floor and convergence limit meaningful for CC of any size.
@@ -79,13 +81,16 @@ def fit_cc_threshold(cc, margin=0.01, seed=0):
     valley = _valley(means, sds, weights)
     if valley is None:
         return _one_population(scores, "the scores have one peak, there is no valley to cut at: all are kept")
-    message = f"two populations, {np.mean(scores >= valley + margin):.0%} of the scores above the threshold {valley + margin:.4g}"
-    return CCThreshold(scores, means, sds, weights, valley, valley + margin, True, message)
+    threshold = valley + margin
+    message = f"two populations, {np.mean(scores >= threshold):.0%} of the scores above the threshold {threshold:.4g}"
+    return CCThreshold(scores, means, sds, weights, valley, threshold, True, message)
 
 
 def fit_cc_thresholds(table, margin=0.01, seed=0):
     """`fit_cc_threshold` for each tomogram of a ParticleTable: dict tomogram id -> CCThreshold."""
-    return {str(i): fit_cc_threshold(table.cc[table.tomogram_ids == i], margin, seed) for i in np.unique(table.tomogram_ids)}
+    return {
+        str(i): fit_cc_threshold(table.cc[table.tomogram_ids == i], margin, seed) for i in np.unique(table.tomogram_ids)
+    }
 
 
 def select_by_cc(table, thresholds):

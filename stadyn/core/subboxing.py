@@ -62,7 +62,9 @@ def two_step_subbox(table, average_poses, markers, normals=None, tilt=True):
     pose_of = {tomogram_id: row for row, tomogram_id in enumerate(average_poses.tomogram_ids)}
     missing = sorted(set(table.tomogram_ids) - set(pose_of))
     if missing:
-        raise InputError(f"tomogram {missing[0]} has particles but no average among the aligned averages: average and align it first")
+        raise InputError(
+            f"tomogram {missing[0]} has particles but no average among the aligned averages: average and align it first"
+        )
     parts = []
     for tomogram_id in np.unique(table.tomogram_ids):
         row = pose_of[tomogram_id]

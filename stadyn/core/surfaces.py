@@ -74,7 +74,7 @@ def oversample(dipoles, spacing_px, seed=0, azimuth_deg=None):
     Parameters
     ----------
     dipoles : sequence of Dipole
-    spacing_px : float, one particle per ``spacing_px**2`` of surface; nearest neighbours are then 0.87 to 1 times it apart
+    spacing_px : float, one particle per ``spacing_px**2`` of surface; neighbours are then about 0.9 times it apart
     seed : int, of the random azimuth
     azimuth_deg : float or (n,) array, the azimuth of every particle; random by default
 
@@ -84,10 +84,11 @@ def oversample(dipoles, spacing_px, seed=0, azimuth_deg=None):
     """
     surfaces = {}
     for dipole in dipoles:
+        name = f"VLP {dipole.surface_id} of tomogram {dipole.tomogram_id}"
         if not dipole.radius > 0:
-            raise InputError(f"VLP {dipole.surface_id} of tomogram {dipole.tomogram_id} has radius 0: its centre and north point must differ")
+            raise InputError(f"{name} has radius 0: its centre and north point must differ")
         if (dipole.tomogram_id, dipole.surface_id) in surfaces:
-            raise InputError(f"VLP {dipole.surface_id} of tomogram {dipole.tomogram_id} is marked twice: give each VLP its own number")
+            raise InputError(f"{name} is marked twice: give each VLP its own number")
         surfaces[dipole.tomogram_id, dipole.surface_id] = Sphere(np.asarray(dipole.center, float), dipole.radius)
     return resample_surfaces(surfaces, spacing_px, seed, azimuth_deg)
 
@@ -223,7 +224,9 @@ def _fit_radial(points, degree, smoothness):
 
 def _harmonics(directions, degree):
     """(n, (degree + 1)^2) orthonormal real spherical harmonics of (n, 3) unit vectors, by rising degree."""
-    x, y, z = np.ascontiguousarray(np.asarray(directions, float).T)  # strided arctan2 is not reproducible to the last bit
+    x, y, z = np.ascontiguousarray(
+        np.asarray(directions, float).T
+    )  # strided arctan2 is not reproducible to the last bit
     longitude = np.arctan2(y, x)
     columns = []
     for l in range(degree + 1):  # noqa: E741

@@ -36,7 +36,7 @@ def lattice_map(box_px, pixel_size, origin_arc=(0, 0), azimuth_deg=0, spacing=75
     points, normals = surface_frame(*arcs.T, 1 / radius)
     volume = np.zeros((box_px,) * 3)
     axis = (np.arange(box_px) - box_px // 2) * pixel_size
-    for position, turn, full in zip(points, tilts_to_normals(normals), occupancy):
+    for position, turn, full in zip(points, tilts_to_normals(normals), occupancy, strict=True):
         center = point + frame @ position
         weight = full * np.exp(-((np.hypot(*center[:2]) / fade) ** 2))
         for r, phi, z, width, mass in BLOBS:

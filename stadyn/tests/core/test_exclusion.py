@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The exclusion radius against brute force, its ties, and its time."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -53,13 +55,13 @@ def test_keeps_higher_cc_then_lower_id_and_other_tomograms():
 
 def test_chain_is_cut_greedily():
     """The middle one falls to the best, so the third, near only to the middle one, stays."""
-    table = ParticleTable([[0, 0, 0], [3, 0, 0], [6, 0, 0]], np.tile(np.eye(3), (3, 1, 1)), ["a"] * 3, cc=[0.9, 0.5, 0.1])
+    table = ParticleTable(
+        [[0, 0, 0], [3, 0, 0], [6, 0, 0]], np.tile(np.eye(3), (3, 1, 1)), ["a"] * 3, cc=[0.9, 0.5, 0.1]
+    )
     assert exclude_within(table, 4).tolist() == [True, False, True]
 
 
 def test_a_hundred_thousand_candidates_take_about_a_second():
-    import time
-
     table = random_table(100_000, 400, np.random.default_rng(0), ("a",))
     start = time.process_time()
     kept = exclude_within(table, 8.0)

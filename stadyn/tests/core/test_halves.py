@@ -14,7 +14,13 @@ def table():
     rng = np.random.default_rng(3)
     n = 600
     tomograms = rng.choice(["t1", "t2", "t3"], n, p=[0.5, 0.3, 0.2])
-    return ParticleTable(rng.normal(size=(n, 3)), np.tile(np.eye(3), (n, 1, 1)), tomograms, surface_ids=rng.integers(1, 6, n), ids=np.arange(7, 7 + n))
+    return ParticleTable(
+        rng.normal(size=(n, 3)),
+        np.tile(np.eye(3), (n, 1, 1)),
+        tomograms,
+        surface_ids=rng.integers(1, 6, n),
+        ids=np.arange(7, 7 + n),
+    )
 
 
 def test_parity_of_the_particle_number(table):
@@ -26,8 +32,8 @@ def test_parity_of_the_particle_number(table):
 @pytest.mark.parametrize("by, columns", [("surface", ("tomogram_ids", "surface_ids")), ("tomogram", ("tomogram_ids",))])
 def test_groups_stay_whole_and_halves_balanced(table, by, columns):
     split = split_halves(table, by)
-    keys = list(zip(*(getattr(table, c).tolist() for c in columns)))
-    halves_of = {key: {h for k, h in zip(keys, split.half.tolist()) if k == key} for key in set(keys)}
+    keys = list(zip(*(getattr(table, c).tolist() for c in columns), strict=True))
+    halves_of = {key: {h for k, h in zip(keys, split.half.tolist(), strict=True) if k == key} for key in set(keys)}
     assert all(len(h) == 1 for h in halves_of.values())
     assert len(halves_of) == {"surface": 15, "tomogram": 3}[by]
     share = np.mean(split.half == ODD)

@@ -51,13 +51,17 @@ def test_two_steps_bring_the_cells_of_a_known_lattice_back():
     frames = tilts_to_normals(normals)
     cells = parents(12, seed=3)  # pose of the average of averages at each particle
     rng = np.random.default_rng(9)
-    poses = ParticleTable(rng.normal(0, 3, (2, 3)), Rotation.from_rotvec(rng.normal(0, 0.3, (2, 3))).as_matrix(), ["b", "a"])
-    # The particle's own pose is that of its tomogram's average: cells = particle o pose, so particle = cells o pose^-1.
+    poses = ParticleTable(
+        rng.normal(0, 3, (2, 3)), Rotation.from_rotvec(rng.normal(0, 0.3, (2, 3))).as_matrix(), ["b", "a"]
+    )
+    # A particle's own pose is that of its tomogram's average: cells = particle o pose, particle = cells o pose^-1.
     row = np.array([{"b": 0, "a": 1}[t] for t in cells.tomogram_ids])
     inverse = np.swapaxes(poses.rotations[row], 1, 2)
     table = cells.moved(-np.einsum("nij,nj->ni", inverse, poses.positions[row]), inverse)
     found = two_step_subbox(table, poses, markers, normals)
-    truth = ParticleTable.concatenate([subbox(cells.select(cells.tomogram_ids == t), markers, frames) for t in ("a", "b")])
+    truth = ParticleTable.concatenate(
+        [subbox(cells.select(cells.tomogram_ids == t), markers, frames) for t in ("a", "b")]
+    )
     np.testing.assert_allclose(found.positions, truth.positions, atol=1e-9)
     np.testing.assert_allclose(found.rotations, truth.rotations, atol=1e-9)
     np.testing.assert_array_equal(found.parent, truth.parent)

@@ -9,10 +9,21 @@ from scipy.spatial.transform import Rotation
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
 from stadyn.core.rotations import axis_errors_deg, inplane_errors_deg
-from stadyn.core.surfaces import fibonacci_directions, fit_spheres, fit_surfaces, oversample, resample_surfaces, tilt_to_surfaces
+from stadyn.core.surfaces import (
+    fibonacci_directions,
+    fit_spheres,
+    fit_surfaces,
+    oversample,
+    resample_surfaces,
+    tilt_to_surfaces,
+)
 from stadyn.core.tomograms import Dipole
 
-DIPOLES = [Dipole("t1", 1, (200, 150, 80), (200, 150, 170)), Dipole("t1", 2, (400, 150, 90), (470, 150, 90)), Dipole("t2", 1, (99, 88, 77), (99, 148, 77))]
+DIPOLES = [
+    Dipole("t1", 1, (200, 150, 80), (200, 150, 170)),
+    Dipole("t1", 2, (400, 150, 90), (470, 150, 90)),
+    Dipole("t2", 1, (99, 88, 77), (99, 148, 77)),
+]
 
 
 def as_table(points, tomogram="t1", surface=1):
@@ -97,7 +108,8 @@ def test_ellipsoid_is_followed_where_a_sphere_fails():
     assert np.abs(fit_spheres(as_table(points))["t1", 1].radius - np.linalg.norm(true_points, axis=1)).max() > 4
     cosine = np.sum(surface.normals(offset / np.linalg.norm(offset, axis=1, keepdims=True)) * true_normals, axis=1)
     assert np.degrees(np.arccos(np.clip(cosine, -1, 1))).max() < 2.5
-    assert np.degrees(np.arccos(np.clip(np.sum(directions * true_normals, 1), -1, 1))).max() > 7  # what the sphere is off by
+    of_a_sphere = np.sum(directions * true_normals, axis=1)
+    assert np.degrees(np.arccos(np.clip(of_a_sphere, -1, 1))).max() > 7
 
 
 def test_resampled_points_lie_on_the_ellipsoid_with_its_normals():
@@ -120,7 +132,9 @@ def test_resampled_points_lie_on_the_ellipsoid_with_its_normals():
 def test_particles_are_tilted_to_the_surface_and_keep_their_azimuth():
     table = oversample(DIPOLES, 15, seed=2)
     rng = np.random.default_rng(1)
-    wrong = table.replace(rotations=table.rotations @ Rotation.from_rotvec(rng.normal(0, 0.1, (len(table), 3)) * [1, 1, 0]).as_matrix())
+    wrong = table.replace(
+        rotations=table.rotations @ Rotation.from_rotvec(rng.normal(0, 0.1, (len(table), 3)) * [1, 1, 0]).as_matrix()
+    )
     assert axis_errors_deg(wrong.rotations, table.rotations).mean() > 5
     righted = tilt_to_surfaces(wrong, fit_spheres(table))
     assert axis_errors_deg(righted.rotations, table.rotations).max() < 0.01

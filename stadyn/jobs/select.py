@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job that tells particles from empty places by their cross-correlation, rebuilding the reference as it learns."""
+
+import numpy as np
+
+from stadyn.core.errors import InputError
+from stadyn.core.exclusion import exclude_within
+from stadyn.core.fourier import lowpass_radius
+from stadyn.core.particle_data import BATCH
+from stadyn.core.refinement import average_group, score_group
+from stadyn.core.selection import fit_cc_threshold, select_by_cc
+from stadyn.core.symmetry import symmetry_order
+from stadyn.io.results import write_result
+from stadyn.io.settings import check_keys, read_settings
+
+from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work
+
+ALLOWED = ("reference", "symmetry", "lowpass_angst", "margin", "rebuilds", "exclusion_radius_angst")
+
+
+def add_arguments(parser):
+    """The command line of the job."""
+    parser.add_argument("settings", help="settings file (JSON)")
+
+
+def run(args):
+    """Run the job from a settings file."""
+    run_settings(read_settings(args.settings))
+
+
+def run_settings(settings):
+    """Select as the settings say, each tomogram by itself (paper, step 6A).
+
+    Writes particles.npz (who stays, with the new cc), excluded.npz (who does not, for
+    a low cc or for being near a better one), and per tomogram threshold_<id>.npz and
+    average_<id>.mrc of those who stay.
+
+    Returns
+    -------
+    kept, excluded : ParticleTables
+    """
+    check_keys(settings, (*COMMON_ALLOWED, *ALLOWED), COMMON_REQUIRED, "the settings of select")
+    symmetry_order(settings.get("symmetry", "C1"))
+    rebuilds = int(settings.get("rebuilds", 2))
+    if rebuilds < 0:
+        raise InputError(f"{rebuilds} rebuilds of the reference: give 0 or more")
+    work = Work(settings)
+    mask = work.mask()
+    kept = np.zeros(len(work.table), bool)
+    table = work.table
+    for tomogram_id in np.unique(table.tomogram_ids):
+        selection = TomogramSelection(work, str(tomogram_id), mask)
+        table, threshold = selection.run(table, rebuilds)
+        stay = selection.best(table, threshold.threshold)
+        kept[stay] = True
+        write_result(work.output / f"threshold_{tomogram_id}.npz", threshold)
+        if len(stay):
+            work.write_average(tomogram_id, selection.average(table, stay, work.box_px // 2 - 1))
+        print(f"{tomogram_id}: {threshold.message}; {len(stay)} of {len(selection.rows)} particles stay", flush=True)
+    write_result(work.output / "particles.npz", table.select(kept))
+    write_result(work.output / "excluded.npz", table.select(~kept))
+    return table.select(kept), table.select(~kept)
+
+
+class TomogramSelection:
+    """The particles of one tomogram, scored against a reference made of the best of them."""
+
+    def __init__(self, work, tomogram_id, mask):
+        settings = work.settings
+        self.work, self.tomogram_id, self.mask = work, tomogram_id, mask
+        self.rows = np.flatnonzero(work.table.tomogram_ids == tomogram_id)
+        self.symmetry = settings.get("symmetry", "C1")
+        self.high = lowpass_radius(work.box_px, work.pixel_size, float(settings.get("lowpass_angst", 30.0)))
+        self.margin = float(settings.get("margin", 0.01))
+        self.radius_px = float(settings.get("exclusion_radius_angst", 0.0)) / work.pixel_size
+
+    def run(self, table, rebuilds):
+        """The table with new cc in this tomogram's rows, and the CCThreshold of the last round.
+
+        False picks spoil the reference: sites where the lattice would go on but does
+        not. Each rebuild averages the upper mode alone, and scores everything again.
+        While the scores do not part into two modes, the better half takes its place.
+        """
+        reference = self.work.reference(self.tomogram_id)
+        if reference is None:
+            reference = self.average(table, self.rows, self.high).volume
+        table, threshold = self._scored(table, reference)
+        before = None
+        for _ in range(rebuilds):
+            cut = threshold.threshold if threshold.two_populations else np.median(table.cc[self.rows])
+            best = self.best(table, cut)
+            if np.array_equal(best, before):
+                break  # the same particles would make the same reference
+            table, threshold = self._scored(table, self.average(table, best, self.high).volume)
+            before = best
+        return table, threshold
+
+    def best(self, table, cut):
+        """Rows of this tomogram that reach the cut, the best of each group of duplicates only."""
+        rows = self.rows[select_by_cc(table.select(self.rows), {self.tomogram_id: cut})]
+        return rows[exclude_within(table.select(rows), self.radius_px)]
+
+    def average(self, table, rows, high):
+        """The Average of some rows at their poses, up to `high` Fourier pixels."""
+        work = self.work
+        return average_group(
+            work.source, table, rows, work.box_px, high, self.symmetry, work.fmin, work.threads, work.xp,
+            report=self._report("averaging", len(rows)),
+        )  # fmt: skip
+
+    def _scored(self, table, reference):
+        work, cc = self.work, table.cc.copy()
+        cc[self.rows] = score_group(
+            work.source, table, self.rows, work.box_px, reference, self.mask, self.high, 0.0, work.threads, work.xp,
+            report=self._report("scoring", len(self.rows), BATCH),
+        )  # fmt: skip
+        table = table.replace(cc=cc)
+        return table, fit_cc_threshold(cc[self.rows], self.margin, work.seed)
+
+    def _report(self, verb, whole, step=1):
+        return lambda done: self.work.progress(f"{self.tomogram_id}: {verb}", min(done * step, whole), whole)
