@@ -70,8 +70,8 @@ def add_viewing_lowpass(form, default=30.0):
         default=default,
         label="Low-pass of the viewing copy (Å)",
         expertLevel=LEVEL_ADVANCED,
-        help="A copy of the average with inverted contrast, protein bright, is low-passed to this resolution for Chimera; "
-        "0 leaves it unfiltered. The pipeline itself goes on with the average as it is.",
+        help="A copy of the average with inverted contrast, protein bright, is low-passed to this resolution for "
+        "Chimera; 0 leaves it unfiltered. The pipeline itself goes on with the average as it is.",
     )
 
 

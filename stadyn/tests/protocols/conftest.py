@@ -5,6 +5,7 @@ import pytest
 
 from stadyn.protocols import (
     StadynProtAlign,
+    StadynProtAverage,
     StadynProtImportDipoles,
     StadynProtImportTomograms,
     StadynProtOversample,
@@ -26,6 +27,12 @@ def project():
 def simulated(project):
     """The simulation's protocol."""
     return launch(project, StadynProtSimulate, **SIMULATION)
+
+
+@pytest.fixture(scope="session")
+def true_average(project, simulated):
+    """All particles averaged at their true poses, with C6: a reference with dark protein."""
+    return launch(project, StadynProtAverage, inputParticles=(simulated, "coordinates"), boxSize=BOX, symmetry="C6")
 
 
 @pytest.fixture(scope="session")

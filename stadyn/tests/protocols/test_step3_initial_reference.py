@@ -89,12 +89,11 @@ def test_recentring_moves_particles_and_map_together(project, aligned):
     assert correlation(new, shifted, 8) > 0.9 > correlation(new, np.roll(halfway, (-1, 2), axis=(1, 2)), 8)
 
 
-def test_axis_is_found_automatically(project, simulated):
-    """The centre is put 30 Å off the axis by hand; it comes back to an axis."""
-    averaged = launch(project, StadynProtAverage, inputParticles=(simulated, "coordinates"), boxSize=BOX, symmetry="C6")
+def test_axis_is_found_automatically(project, simulated, true_average):
+    """The centre is put 27 Å off the axis by hand; it comes back to an axis."""
     point = (np.array([16.0, 16.0, 16.0]) + [2.0, 1.5, 0.0]) * 10.8
     away = launch(
-        project, StadynProtRecentre, inputParticles=(simulated, "coordinates"), inputAverage=(averaged, "average"),
+        project, StadynProtRecentre, inputParticles=(simulated, "coordinates"), inputAverage=(true_average, "average"),
         centre=2, point=",".join(f"{v:.3f}" for v in point),
     )
     back = launch(project, StadynProtRecentre, inputParticles=(away, "particles"), inputAverage=(away, "average"))
@@ -123,7 +122,8 @@ def test_wrong_rounds_are_refused_by_name(project, oversampled, values, sentence
 
 def test_halves_may_not_share_a_reference(project, simulated, oversampled):
     protocol = configured(
-        project, StadynProtAlign, inputParticles=(oversampled, "coordinates"), groups=2, inputReference=(simulated, "trueMap")
+        project, StadynProtAlign, inputParticles=(oversampled, "coordinates"), groups=2,
+        inputReference=(simulated, "trueMap"),
     )
     (error,) = protocol.validate()
     assert "half-maps" in error
