@@ -21,7 +21,8 @@ from stadyn.io.results import write_result
 
 from .base import StadynProtocol, symmetry_check
 from .forms import add_fmin, add_gpu, add_parallel, add_seed
-from .rounds import STAGE_FIRST, add_rounds, rounds_of
+from .presets import STAGE_FIRST
+from .rounds import add_rounds, rounds_of
 from .viewing import write_inverted
 
 JOB = "align"

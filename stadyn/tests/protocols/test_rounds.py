@@ -5,7 +5,7 @@ import pytest
 
 from stadyn.core.errors import InputError
 from stadyn.core.search import AlignmentRound
-from stadyn.protocols.rounds import (
+from stadyn.protocols.presets import (
     PAPER,
     RECOMMENDED,
     ROUND_PRESETS,
@@ -13,9 +13,8 @@ from stadyn.protocols.rounds import (
     STAGE_GOLD,
     STAGE_LAST,
     STAGE_REFERENCE,
-    adapt_rounds,
-    parse_rounds,
 )
+from stadyn.protocols.rounds import adapt_rounds, parse_rounds
 
 VALUES = ROUND_PRESETS[STAGE_REFERENCE][PAPER]
 
