@@ -5,14 +5,15 @@ import re
 
 import numpy as np
 
+from .errors import InputError
 from .rotations import rotation_z
 
 
 def symmetry_order(symmetry):
-    """The n of "Cn"; raises ValueError for anything else."""
+    """The n of "Cn"; raises InputError for anything else."""
     match = re.fullmatch(r"[cC]([1-9][0-9]*)", str(symmetry).strip())
     if not match:
-        raise ValueError(f"symmetry {symmetry!r}: only cyclic groups, C1, C2, C3, ... are known")
+        raise InputError(f"symmetry {symmetry!r}: only cyclic groups, C1, C2, C3, ... are known")
     return int(match.group(1))
 
 
