@@ -35,7 +35,7 @@ def split_halves(table, by="parity", seed=0):
         unknown = np.flatnonzero(table.surface_ids == 0)
         if len(unknown):
             raise InputError(
-                f"{len(unknown)} particles do not know their VLP (the first is {table.ids[unknown[0]]}): split by parity"
+                f"{len(unknown)} particles do not know their VLP (first: {table.ids[unknown[0]]}): split by parity"
             )
         keys = np.char.add(np.char.add(table.tomogram_ids, "\0"), table.surface_ids.astype(str))
     elif by == "tomogram":
