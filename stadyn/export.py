@@ -39,7 +39,7 @@ def export_results(project, folder, events=()):
     folder.mkdir(parents=True, exist_ok=True)
     runs = [run for run in host.runs_in_order(project) if run.isFinished()]
     written = _export_tables(runs, folder)
-    for find in (_half_maps, _final_maps):
+    for find in (_half_maps, _final_maps, _pictures):
         for name, path in find(runs).items():
             shutil.copyfile(path, folder / name)
             written.append(name)
@@ -106,6 +106,12 @@ def _final_maps(runs):
     return found
 
 
+def _pictures(runs):
+    """{name in the export: path} of the pictures that jobs drew beside their results."""
+    paths = [path for run in runs for path in sorted(Path(run._getExtraPath()).rglob("*.png"))]
+    return {path.name: path.absolute() for path in paths}
+
+
 def _export_fscs(runs, folder):
     curves = _last_output(runs, "SetOfFSCs")
     if curves is None:
@@ -135,6 +141,7 @@ def _summary(project, runs, events):
         path = run._getExtraPath(NUMBERS)
         protocols.append(
             {
+                "step": host.paper_step(run),
                 "protocol": run.getObjLabel(),
                 "class": run.getClassName(),
                 "particles_in": host.particle_count(host.inputs_of(run)),

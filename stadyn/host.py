@@ -120,6 +120,12 @@ def _lines(path):
         return [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in file]
 
 
+def paper_step(run):
+    """The step of the paper that a protocol's label begins with, as text; empty if it does not."""
+    found = re.match(r"(?:step )?(\d+)", run.getObjLabel(), re.IGNORECASE)
+    return found.group(1) if found else ""
+
+
 def particle_count(objects):
     """How many particles are among a protocol's inputs or outputs [(name, object), ...]; None without any set of them.
 

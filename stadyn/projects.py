@@ -70,7 +70,8 @@ def resumed_project(workspace, name, values):
 
 
 def sentence(errors):
-    """The messages of a protocol's validation as one line; the host writes a label between asterisks."""
+    """The messages of a protocol's validation as one line, each once; the host puts a label between asterisks."""
+    errors = dict.fromkeys(errors)
     return " ".join(" ".join(re.sub(r"^\*(.+?)\* ", r"\1 ", error) for error in errors).split())
 
 
@@ -94,8 +95,12 @@ def _check_parameters(run, folders):
     from pyworkflow.protocol.params import PathParam
 
     for name, parameter in run.getDefinition().iterParams():
-        if isinstance(parameter, PathParam) and run.evalParamCondition(name):
-            _make_absolute(run, parameter, getattr(run, name), folders)
+        attribute = getattr(run, name)
+        if not run.evalParamCondition(name) or hasattr(attribute, "getExtended") or not hasattr(attribute, "get"):
+            continue
+        if isinstance(parameter, PathParam):
+            _make_absolute(run, parameter, attribute, folders)
+        _check_value(run, parameter, attribute.get())
     pending = any(pointer.hasValue() for _, pointer in run.iterInputAttributes())
     if not pending:
         errors = run.validate()
@@ -103,6 +108,16 @@ def _check_parameters(run, folders):
         errors = run._validate() if type(run).__module__.startswith("stadyn.") else []
     if errors:
         raise InputError(f"{run.getObjLabel()}: {sentence(errors)}")
+
+
+def _check_value(run, parameter, value):
+    choices = getattr(parameter, "choices", None)
+    if choices and value is not None and not 0 <= int(value) < len(choices):
+        known = ", ".join(f"{i} {choice}" for i, choice in enumerate(choices))
+        raise InputError(f"{run.getObjLabel()}: {parameter.label.get()} {value} is none of {known}")
+    errors = parameter.validate(value)
+    if errors:
+        raise InputError(f"{run.getObjLabel()}: {parameter.label.get()} {value}: {sentence(errors)}")
 
 
 def _make_absolute(run, parameter, attribute, folders):

@@ -147,8 +147,7 @@ def _run_all(project, runs, log):
 
 def _run_one(project, run, log):
     label = run.getObjLabel()
-    step = re.match(r"(?:step )?(\d+)", label, re.IGNORECASE)
-    about = {"step": step.group(1) if step else "", "protocol": label, "class": run.getClassName()}
+    about = {"step": host.paper_step(run), "protocol": label, "class": run.getClassName()}
     if run.isFinished():
         log.add("skipped", **about, seconds=0.0, **_counts(run))
         return log.events[-1]

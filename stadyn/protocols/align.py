@@ -197,7 +197,10 @@ class StadynProtAlign(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [self.checkTomograms, self._chosen, self._rounds, lambda: self._reference(None), self._checkMask]
+        return [self.checkTomograms, self._chosen, lambda: self._reference(None), self._checkMask]
+
+    def _formChecks(self):
+        return [lambda: rounds_of(self, 1.0)]
 
     def _checkMask(self):
         if self.given("inputMask") is not None:
@@ -214,6 +217,9 @@ class StadynProtAlign(StadynProtocol):
             f"{r['lowpass_angst']:g} Å, symmetry {r['symmetry']}."
             for number, r in enumerate(rounds, 1)
         ]
+
+    def _citations(self):
+        return [*super()._citations(), "Foerster2005", *(["Scheres2012"] if self.groups == PER_HALF else [])]
 
     def _summaryLines(self, figures):
         if not figures:

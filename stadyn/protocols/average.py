@@ -94,7 +94,10 @@ class StadynProtAverage(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [self.checkTomograms, symmetry_check(self.symmetry.get())]
+        return [self.checkTomograms]
+
+    def _formChecks(self):
+        return [symmetry_check(self.symmetry.get())]
 
     def _methods(self):
         return [

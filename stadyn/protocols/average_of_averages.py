@@ -137,11 +137,10 @@ class StadynProtAverageOfAverages(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [
-            lambda: rounds_of(self, self._pixelSize()),
-            symmetry_check(self.cellSymmetry.get()),
-            self._checkAverages,
-        ]
+        return [self._checkAverages]
+
+    def _formChecks(self):
+        return [lambda: rounds_of(self, 1.0), symmetry_check(self.cellSymmetry.get())]
 
     def _checkAverages(self):
         averages = self.given("inputAverages")

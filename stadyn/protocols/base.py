@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -48,14 +49,7 @@ def grouped_paths(folder, groups, prefix="average_", suffix=".mrc"):
 
 def symmetry_check(symmetry):
     """A check, for `_checks`, that `symmetry` is one that is known."""
-
-    def check():
-        try:
-            symmetry_order(symmetry)
-        except ValueError as error:
-            raise InputError(str(error)) from error
-
-    return check
+    return partial(symmetry_order, symmetry)
 
 
 class StadynProtocol(EMProtocol, ProtTomoBase):
@@ -211,11 +205,15 @@ class StadynProtocol(EMProtocol, ProtTomoBase):
         """Callables that raise InputError for input that cannot work; run only when no required pointer is empty."""
         return []
 
+    def _formChecks(self):
+        """The same for what is only typed: run always, so that a replay stops before anything has run."""
+        return []
+
     def _validate(self):
         required = [name for name, param in self._definition.iterPointerParams() if self._isRequired(name, param)]
         if any(self._isEmpty(name) for name in required):
-            return []  # the host itself says which
-        return validation_errors(*self._checks())
+            return validation_errors(*self._formChecks())  # the host itself says which are empty
+        return validation_errors(*self._formChecks(), *self._checks())
 
     def _isRequired(self, name, param):
         return not param.allowsNull.get() and self.evalParamCondition(name)

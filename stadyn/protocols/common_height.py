@@ -119,11 +119,10 @@ class StadynProtCommonHeight(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [
-            lambda: check_particles(self.given("inputParticles")),
-            symmetry_check(self.symmetry.get()),
-            self._checkAverages,
-        ]
+        return [lambda: check_particles(self.given("inputParticles")), self._checkAverages]
+
+    def _formChecks(self):
+        return [symmetry_check(self.symmetry.get())]
 
     def _checkAverages(self):
         averages = self.given("inputAverages")

@@ -178,11 +178,10 @@ class StadynProtHalfMaps(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [
-            lambda: check_particles(self.given("inputParticles")),
-            symmetry_check(self.symmetry.get()),
-            lambda: check_halves(self.readInput().table),
-        ]
+        return [lambda: check_particles(self.given("inputParticles")), lambda: check_halves(self.readInput().table)]
+
+    def _formChecks(self):
+        return [symmetry_check(self.symmetry.get())]
 
     def _summaryLines(self, figures):
         if "particles" not in figures:

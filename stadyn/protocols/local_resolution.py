@@ -102,11 +102,10 @@ class StadynProtLocalResolution(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [
-            self._checkWindow,
-            symmetry_check(self.symmetry.get()),
-            lambda: parse_b_factor(self.bFactor.get()),
-        ]
+        return [self._checkWindow]
+
+    def _formChecks(self):
+        return [symmetry_check(self.symmetry.get()), lambda: parse_b_factor(self.bFactor.get())]
 
     def _checkWindow(self):
         half_map_paths(self.given("inputMap"))

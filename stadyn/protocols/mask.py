@@ -228,7 +228,10 @@ class StadynProtMask(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [self._checkMap, self._threshold]
+        return [self._checkMap]
+
+    def _formChecks(self):
+        return [self._threshold, self._checkEnds]
 
     def _checkMap(self):
         if not isinstance(self.given("inputMap"), Volume):
@@ -238,6 +241,8 @@ class StadynProtMask(StadynProtocol):
         map_path(self.given("inputMap"))
         if self._needsParticles() and self.given("inputParticles") is None:
             raise InputError("a curved slab needs the radius of the VLPs: type it, or give particles to fit spheres to")
+
+    def _checkEnds(self):
         if self.shape.get() in (CYLINDER, SLAB) and self.zMin.get() >= self.zMax.get():
             raise InputError(f"the lower end {self.zMin.get():g} Å is not under the upper end {self.zMax.get():g} Å")
 

@@ -121,11 +121,10 @@ class StadynProtPostprocess(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [
-            lambda: half_map_paths(self.given("inputMap")),
-            symmetry_check(self.symmetry.get()),
-            self._bFactor,
-        ]
+        return [lambda: half_map_paths(self.given("inputMap"))]
+
+    def _formChecks(self):
+        return [symmetry_check(self.symmetry.get()), self._bFactor]
 
     def _summaryLines(self, figures):
         if "resolution_angst" not in figures:

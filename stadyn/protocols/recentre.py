@@ -200,10 +200,11 @@ class StadynProtRecentre(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        checks = [self.checkTomograms, symmetry_check(self.averageSymmetry.get())]
-        if self._automatic():
-            return [*checks, symmetry_check(self.axisSymmetry.get())]
-        return [*checks, self._markedPoint]
+        return [self.checkTomograms] if self._automatic() else [self.checkTomograms, self._markedPoint]
+
+    def _formChecks(self):
+        checks = [symmetry_check(self.averageSymmetry.get())]
+        return [*checks, symmetry_check(self.axisSymmetry.get())] if self._automatic() else checks
 
     def _methods(self):
         return ["The average was centred on a unit cell of the lattice, with its particles, which were averaged anew."]

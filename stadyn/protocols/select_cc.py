@@ -166,10 +166,10 @@ class StadynProtSelectCC(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [
-            lambda: check_particles(self.given("inputParticles")),
-            symmetry_check(self.symmetry.get()),
-        ]
+        return [lambda: check_particles(self.given("inputParticles"))]
+
+    def _formChecks(self):
+        return [symmetry_check(self.symmetry.get())]
 
     def _summaryLines(self, figures):
         lines = [f"{figures['particles']} particles kept, {figures['excluded']} excluded."] if figures else []

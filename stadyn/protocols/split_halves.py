@@ -126,11 +126,6 @@ class StadynProtSplitHalves(StadynProtocol):
 
     # ----- what the form shows
 
-    def _validate(self):
-        if not len(self.inputParticles) or any(particles is None for particles in self._sets()):
-            return []  # the host itself says so
-        return super()._validate()
-
     def _checks(self):
         return [*(lambda p=particles: check_particles(p) for particles in self._sets()), self._checkKinds]
 

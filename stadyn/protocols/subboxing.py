@@ -182,13 +182,10 @@ class StadynProtSubboxing(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [
-            self._typed,
-            symmetry_check(self.cellSymmetry.get()),
-            self._checkMarkerFile,
-            self._checkAverages,
-            self._checkRadius,
-        ]
+        return [self._checkMarkerFile, self._checkAverages]
+
+    def _formChecks(self):
+        return [self._typed, symmetry_check(self.cellSymmetry.get()), self._checkRadius]
 
     def _checkMarkerFile(self):
         if not isinstance(self.given("inputAverage"), Volume):
