@@ -125,6 +125,9 @@ class StadynProtImportDipoles(StadynProtocol):
     def _methods(self):
         return ["Each virus-like particle was marked by its centre and a point of its surface."]
 
+    def _citations(self):
+        return [*super()._citations(), "CastanoDiez2017"]
+
     def _summaryLines(self, figures):
         if not figures:
             return []

@@ -116,6 +116,9 @@ class StadynProtOversample(StadynProtocol):
             f"The surfaces were oversampled with points {self.spacing.get():g} Å apart along the outward normal."
         ]
 
+    def _citations(self):
+        return [*super()._citations(), "CastanoDiez2017"]
+
     def _summaryLines(self, figures):
         if not figures:
             return []

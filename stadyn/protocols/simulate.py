@@ -198,6 +198,9 @@ class StadynProtSimulate(StadynProtocol):
             "reconstructed by weighted back-projection."
         ]
 
+    def _citations(self):
+        return ["Scaramuzza2021", "Schur2016"]
+
     def _summaryLines(self, figures):
         if not figures:
             return []
