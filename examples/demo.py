@@ -126,10 +126,10 @@ def compare(data, out):
     exported = json.loads((out / "summary.json").read_text())
     half_maps = exported["resolution_angst"]
     picked = truth.run_file(project, "StadynProtCommonHeight", "particles.npz")
-    against_map, curve = truth.compare_map(
+    against_map, curve, true_map = truth.compare_map(
         out / "average.mrc", data / "true_map.mrc", out / "mask.mrc", half_maps, SYMMETRY
     )
-    pictures.draw_all(project, out, data, curve)
+    pictures.draw_all(project, out, true_map, curve)
     return {
         "exported": exported,
         "picking_after_step_6": truth.compare_particles(picked, data / "truth.npz", pixel_size, SYMMETRY),

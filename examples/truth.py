@@ -57,7 +57,7 @@ def compare_map(path, true_path, mask_path, lowpass_angst, symmetry="C6"):
 
     Returns
     -------
-    dict, and the FSCCurve against the truth
+    dict; the FSCCurve against the truth; the true map in the frame of the map
     """
     volume, mask, pixel_size = read_volume(path), read_volume(mask_path), read_header(path).pixel_size
     truth = rescale_map(read_volume(true_path), read_header(true_path).pixel_size, pixel_size, volume.shape[0])
@@ -69,7 +69,7 @@ def compare_map(path, true_path, mask_path, lowpass_angst, symmetry="C6"):
         "correlation": round(own_cc, 4),
         "correlation_mirrored": round(mirror_cc, 4),
     }
-    return figures, curve
+    return figures, curve, own
 
 
 def superpose(reference, volume, mask, pixel_size, lowpass_angst, symmetry):
