@@ -2,11 +2,11 @@
 """Particles as Fourier data: cropped once from their tomograms, normalised, cut to a band and kept."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from .alignment import COARSE_RADIUS
-from .arrays import array_module
 from .fourier import OVERSAMPLING, band, half_cube
 from .resample import box_coordinates, crop
 from .wedge import wedge_weights
@@ -122,22 +122,5 @@ class ParticleData:
 
 
 def wedge_function(source, tomogram_id):
-    """A function from frequencies (..., 3) in the tomogram frame to the particle's weights there."""
-    wedge = source.wedge(tomogram_id)
-
-    def weight_of(frequencies):
-        xp = array_module(frequencies)
-        kx, kz = frequencies[..., 0], frequencies[..., 2]
-        return xp.asarray(_smooth_free(xp, kx, kz, wedge))
-
-    return weight_of
-
-
-def _smooth_free(xp, kx, kz, wedge):
-    """`wedge_weights` without an arctangent: two half-plane tests by the limiting directions."""
-    sign = xp.where(kx < 0, -1, 1).astype(np.float32)
-    kx, kz = kx * sign, kz * sign
-    low, high = np.radians(wedge.min_deg), np.radians(wedge.max_deg)
-    above = kz * np.float32(np.cos(low)) - kx * np.float32(np.sin(low)) >= -1e-4
-    below = kz * np.float32(np.cos(high)) - kx * np.float32(np.sin(high)) <= 1e-4
-    return (above & below).astype(np.float32)
+    """A function from frequencies (..., 3) in the tomogram frame to the weights that particles of a tomogram have there."""
+    return partial(wedge_weights, source.wedge(tomogram_id))

@@ -3,6 +3,11 @@
 
 import numpy as np
 
+from .arrays import array_module
+
+TOLERANCE = 1e-4
+"""Fourier pixels by which a coefficient may lie beyond the last tilt's plane and still count as on it."""
+
 
 def wedge_weights(wedge, frequencies):
     """1 where a tilt in [min, max] about y sampled the coefficient, 0 in the missing wedge.
@@ -14,18 +19,20 @@ def wedge_weights(wedge, frequencies):
     Parameters
     ----------
     wedge : MissingWedge
-    frequencies : (..., 3) array, (x, y, z) in the tomogram frame
+    frequencies : (..., 3) array, Fourier pixels (x, y, z) in the tomogram frame, on the host or a device
 
     Returns
     -------
     (...) float32 array
     """
-    kx, kz = np.asarray(frequencies[..., 0], float), np.asarray(frequencies[..., 2], float)
-    flip = np.where(kx < 0, -1.0, 1.0)
-    angle = np.degrees(np.arctan2(kz * flip, kx * flip))
-    tolerance = 1e-6
-    sampled = (angle >= wedge.min_deg - tolerance) & (angle <= wedge.max_deg + tolerance)
-    if wedge.min_deg > -90 or wedge.max_deg < 90:
-        vertical = (kx == 0) & (kz != 0)  # +90 and -90 are one direction
-        sampled &= ~vertical | (wedge.max_deg >= 90) | (wedge.min_deg <= -90)
+    xp = array_module(frequencies)
+    kx, kz = (frequencies[..., axis].astype(np.float32) for axis in (0, 2))
+    sign = xp.where(kx < 0, -1, 1).astype(np.float32)
+    kx, kz = kx * sign, kz * sign
+    low, high = np.radians(wedge.min_deg), np.radians(wedge.max_deg)
+    # On which side of the two limiting planes: the folded angle without an arctangent.
+    sampled = kz * np.float32(np.cos(low)) - kx * np.float32(np.sin(low)) >= -TOLERANCE
+    sampled &= kz * np.float32(np.cos(high)) - kx * np.float32(np.sin(high)) <= TOLERANCE
+    if wedge.min_deg == -90 or wedge.max_deg == 90:
+        sampled |= kx == 0  # -90 and 90 are one direction
     return sampled.astype(np.float32)
