@@ -22,13 +22,14 @@ def dynamo_from_matrices(rotations):
 
     Where tilt is 0 or 180 only a sum of the other two is defined; tdrot is then 0.
     """
-    e = np.swapaxes(np.asarray(rotations, float), -1, -2)
+    # Contiguous, because NumPy's vector and scalar loops differ in the last bit, and tables must repeat exactly.
+    e = np.moveaxis(np.asarray(rotations, float), (-1, -2), (0, 1)).copy()
     # atan2 of both parts keeps full precision near the poles, where arccos loses half its digits.
-    sine = np.hypot(e[..., 2, 0], e[..., 2, 1])
-    tilt = np.arctan2(sine, e[..., 2, 2])
+    sine = np.hypot(e[2, 0], e[2, 1])
+    tilt = np.arctan2(sine, e[2, 2])
     pole = sine < 1e-9
-    tdrot = np.where(pole, 0.0, np.arctan2(e[..., 2, 0], e[..., 2, 1]))
-    narot = np.where(pole, np.arctan2(e[..., 1, 0], e[..., 0, 0]), np.arctan2(e[..., 0, 2], -e[..., 1, 2]))
+    tdrot = np.where(pole, 0.0, np.arctan2(e[2, 0], e[2, 1]))
+    narot = np.where(pole, np.arctan2(e[1, 0], e[0, 0]), np.arctan2(e[0, 2], -e[1, 2]))
     return np.degrees(tdrot), np.degrees(tilt), np.degrees(narot)
 
 
@@ -62,8 +63,9 @@ def rotations_from_normals(normals, azimuth_deg=0.0):
     """
     normals = np.asarray(normals, float)
     normals = normals / np.linalg.norm(normals, axis=-1, keepdims=True)
-    tdrot = np.degrees(np.arctan2(normals[..., 0], normals[..., 1]))
-    tilt = np.degrees(np.arctan2(np.hypot(normals[..., 0], normals[..., 1]), normals[..., 2]))
+    x, y, z = np.moveaxis(normals, -1, 0).copy()  # contiguous: see `dynamo_from_matrices`
+    tdrot = np.degrees(np.arctan2(x, y))
+    tilt = np.degrees(np.arctan2(np.hypot(x, y), z))
     return matrices_from_dynamo(tdrot, tilt, azimuth_deg)
 
 
@@ -82,6 +84,6 @@ def inplane_errors_deg(rotations, others, order=1):
     """(n,) rotation about z that is left once the axes are brought together, modulo 360/order, signed."""
     relative = np.swapaxes(others, -1, -2) @ rotations
     # Swing-twist decomposition: the twist of `relative` about z.
-    twist = np.degrees(np.arctan2(relative[..., 1, 0] - relative[..., 0, 1], relative[..., 0, 0] + relative[..., 1, 1]))
+    twist = np.degrees(np.arctan2(relative[1, 0] - relative[..., 0, 1], relative[0, 0] + relative[..., 1, 1]))
     period = 360.0 / order
     return (twist + period / 2) % period - period / 2
