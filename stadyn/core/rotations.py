@@ -84,6 +84,6 @@ def inplane_errors_deg(rotations, others, order=1):
     """(n,) rotation about z that is left once the axes are brought together, modulo 360/order, signed."""
     relative = np.swapaxes(others, -1, -2) @ rotations
     # Swing-twist decomposition: the twist of `relative` about z.
-    twist = np.degrees(np.arctan2(relative[1, 0] - relative[..., 0, 1], relative[0, 0] + relative[..., 1, 1]))
+    twist = np.degrees(np.arctan2(relative[..., 1, 0] - relative[..., 0, 1], relative[..., 0, 0] + relative[..., 1, 1]))
     period = 360.0 / order
     return (twist + period / 2) % period - period / 2
