@@ -55,7 +55,9 @@ def draw_selection(project, path):
 
 def draw_lattice(project, path):
     """The particles of each tomogram in space, coloured by CC, those that step 6 excluded in red."""
-    kept, excluded = (read_result(selection_file(project, f"{n}.npz"), ParticleTable) for n in ("particles", "excluded"))
+    kept, excluded = (
+        read_result(selection_file(project, f"{n}.npz"), ParticleTable) for n in ("particles", "excluded")
+    )
     names = np.unique(kept.tomogram_ids)
     figure, axes = grid(len(names), (7.0 * len(names), 6.0), projection="3d")
     for ax, name in zip(axes, names, strict=True):
