@@ -13,6 +13,8 @@ from pathlib import Path
 import pictures
 import truth
 
+from stadyn.io.settings import write_json
+
 WORKFLOW = "vlp_nine_steps"
 PROJECT = "vlp_nine_steps"
 SYMMETRY = "C6"
@@ -28,7 +30,7 @@ ASKED = (
     ("median position error (Å)", ("poses_at_the_end", "median_position_error_angst"), "<=", 3.5),
     ("half-map FSC 0.143 over FSC 0.5 with the true map", ("map", "half_maps_over_truth"), "within 15 % of", 1.0),
     ("correlation with the true map less with its mirror", ("map", "hand_margin"), ">", 0.0),
-    ("minutes in all", ("wall", "minutes"), "<=", 15.0),
+    ("minutes, without the installation", ("wall", "minutes"), "<=", 15.0),
 )
 
 MEETS = {
@@ -54,7 +56,7 @@ def main():
     figures = compare(data, out)
     seconds["compare"] = round(time.monotonic() - began - sum(seconds.values()), 1)
     figures["wall"] = {"minutes": round((time.monotonic() - began) / 60, 2), "seconds": seconds}
-    met = conclude(out, figures, protocols(out / "replay.jsonl"))
+    met = conclude(out, figures)
     return 0 if met else 1
 
 
@@ -82,8 +84,7 @@ def simulate(data, seed):
 
 def replay(data, out):
     """The template, unattended: no marker, no click on the lattice."""
-    for name in ("projects", "replay.jsonl"):
-        remove(out / name)
+    shutil.rmtree(out / "projects", ignore_errors=True)  # of an earlier demonstration
     record = simulation(data)
     first = record["tomograms"][0]
     answers = {
@@ -102,14 +103,6 @@ def replay(data, out):
     )  # fmt: skip
 
 
-def remove(path):
-    """A file or folder of an earlier demonstration, if it is there."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def simulation(data):
     """What the simulation wrote about itself."""
     return json.loads((data / "simulation.json").read_text())
@@ -118,13 +111,6 @@ def simulation(data):
 def project_folder(out):
     """Where the host keeps the project."""
     return out / "projects" / "projects" / PROJECT
-
-
-def protocols(log):
-    """[{step, protocol, particles_in, particles_out, seconds}, ...] of what ran, in order."""
-    events = [json.loads(line) for line in log.read_text().splitlines()]
-    keys = ("step", "protocol", "particles_in", "particles_out", "seconds")
-    return [{key: event[key] for key in keys} for event in events if event["event"] == "finished"]
 
 
 def compare(data, out):
@@ -153,31 +139,35 @@ def compare(data, out):
     }
 
 
-def conclude(out, figures, rows):
-    """Print both tables, write summary.json; returns whether every figure was met."""
+def conclude(out, figures):
+    """Print what ran and every figure, write summary.json; returns whether all figures were met."""
+    exported = figures.pop("exported")
     checks = [
         check(what, figures[section][key], comparison, asked) for what, (section, key), comparison, asked in ASKED
     ]
-    print()
-    print_table(
-        ("step", "protocol", "particles in", "out", "seconds"), [tuple(blank(v) for v in r.values()) for r in rows]
-    )
-    print()
-    print_table(
-        ("figure", "value", "asked", ""),
-        [
-            (c["what"], f"{c['value']:g}", f"{c['comparison']} {c['asked']:g}", "" if c["met"] else "MISSED")
-            for c in checks
-        ],
-    )
     met = all(c["met"] for c in checks)
-    exported = figures.pop("exported")
-    summary = {**exported, **figures, "timed_protocols": rows, "figures": checks, "met": met}
-    (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
-    print(
-        f"\n{'every figure met' if met else 'a figure was missed'}; maps, tables, pictures, summary.json are in {out}"
-    )
+    write_json(out / "summary.json", {**exported, **figures, "figures": checks, "met": met})
+    print_protocols(exported["protocols"])
+    print_figures(checks)
+    verdict = "every figure met" if met else "a figure was MISSED"
+    print(f"\n{verdict}; maps, tables, pictures and summary.json are in {out}")
     return met
+
+
+def print_protocols(protocols):
+    """What ran through the host: one line each."""
+    keys = ("step", "protocol", "particles_in", "particles_out", "seconds")
+    rows = [["" if p[key] is None else str(p[key]) for key in keys] for p in protocols]
+    print_table(("step", "protocol", "particles in", "out", "seconds"), rows)
+
+
+def print_figures(checks):
+    """What was measured, and what was asked."""
+    rows = [
+        (c["what"], f"{c['value']:g}", f"{c['comparison']} {c['asked']:g}", "" if c["met"] else "MISSED")
+        for c in checks
+    ]
+    print_table(("figure", "value", "asked", ""), rows)
 
 
 def check(what, value, comparison, asked):
@@ -188,13 +178,9 @@ def check(what, value, comparison, asked):
     return {"what": what, "value": value, "comparison": comparison, "asked": asked, "met": bool(met)}
 
 
-def blank(value):
-    """Text of a cell."""
-    return "" if value is None else str(value)
-
-
 def print_table(heading, rows):
-    """Columns as wide as they need to be."""
+    """Columns as wide as they need to be, after a blank line."""
+    print()
     rows = [heading, *rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(heading))]
     for row in rows:

@@ -30,8 +30,8 @@ def draw_all(project, out, true_map, truth_curve):
     """
     draw_selection(project, out / "cc_histograms.png")
     draw_lattice(project, out / "lattice.png")
-    draw_fscs(project, truth_curve, out / "fsc.png")
-    draw_maps(out / "final_map.mrc", true_map, out / "final_map.png")
+    draw_fscs(project, truth_curve, out / "fsc_and_truth.png")
+    draw_maps(out / "final_map.mrc", true_map, out / "map_and_truth.png")
 
 
 def selection_file(project, name):
@@ -63,7 +63,7 @@ def draw_lattice(project, path):
     for ax, name in zip(axes, names, strict=True):
         rows, left = kept.tomogram_ids == name, excluded.tomogram_ids == name
         _, points = plot_particles(ax, kept.select(rows), excluded.select(left), size=10)
-        figure.colorbar(points, ax=ax, label="CC", shrink=0.6)
+        figure.colorbar(points, ax=ax, label="CC", shrink=0.6, pad=0.12)
         ax.set_title(f"{name}: {rows.sum()} kept, {left.sum()} excluded")
     figure.savefig(path, dpi=DPI)
 
