@@ -276,7 +276,8 @@ def refine_poses(
     data = data * xp.sqrt(weight)
     data = data / xp.maximum(xp.sqrt(xp.sum(data.real**2 + data.imag**2, axis=1)), 1e-30)[:, None]
     weight = xp.broadcast_to(weight, data.shape)
-    rotations, shifts = np.array(rotations, float), np.array(shifts, float)
+    rotations = np.array(rotations, float)
+    shifts = _within_limits(rotations, np.asarray(shifts, float), anchors, limits_px)
     cc, slope, curvature = _model(reference, data, weight, frequencies, rotations, shifts, True)
     cc = to_host(cc).astype(float)
     damping = np.full(len(cc), 1e-3)
@@ -284,9 +285,7 @@ def refine_poses(
     for _ in range(MAX_STEPS):
         step = _step(slope[active], curvature[active], damping[active], max_turn_deg, max_shift_px)
         trial_rotations = rotations[active] @ rotation_vectors_to_matrices(step[:, :3])
-        offset = np.einsum("bji,bj->bi", trial_rotations, shifts[active] + step[:, 3:] - anchors[active])
-        offset = clip_to_ellipsoid(offset, limits_px)
-        trial_shifts = anchors[active] + np.einsum("bij,bj->bi", trial_rotations, offset)
+        trial_shifts = _within_limits(trial_rotations, shifts[active] + step[:, 3:], anchors[active], limits_px)
         on = xp.asarray(active)
         new_cc, new_slope, new_curvature = _model(
             reference, data[on], weight[on], frequencies, trial_rotations, trial_shifts, True
@@ -304,6 +303,12 @@ def refine_poses(
         if len(active) == 0:
             break
     return rotations, shifts, cc
+
+
+def _within_limits(rotations, shifts, anchors, limits_px):
+    """Shifts (b, 3) pulled back into the ellipsoid about `anchors`, whose axes are those of the turned reference."""
+    offset = clip_to_ellipsoid(np.einsum("bji,bj->bi", rotations, shifts - anchors), limits_px)
+    return anchors + np.einsum("bij,bj->bi", rotations, offset)
 
 
 def _step(slope, curvature, damping, max_turn_deg, max_shift_px):

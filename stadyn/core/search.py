@@ -37,9 +37,10 @@ class AlignmentRound:
     binning: int = 1
 
     def __post_init__(self):
-        object.__setattr__(
-            self, "shift_limit_angst", tuple(float(v) for v in np.broadcast_to(self.shift_limit_angst, 3))
-        )
+        limits = np.ravel(self.shift_limit_angst).astype(float)
+        if len(limits) not in (1, 3) or not np.all(limits >= 0):
+            raise InputError(f"shift_limit_angst is {self.shift_limit_angst}: give one or three lengths in Å, 0 or more")
+        object.__setattr__(self, "shift_limit_angst", tuple(np.broadcast_to(limits, 3).tolist()))
         symmetry_order(self.symmetry)
         for name, low, high in (
             ("iterations", 1, 1000),
@@ -82,11 +83,19 @@ class AlignmentRound:
         return period if self.inplane_range_deg >= period else 360.0
 
 
+def _steps(half_deg, step_deg):
+    """How many equal steps of at most `step_deg` reach `half_deg`; none if it is within half a step."""
+    return int(np.ceil(half_deg / step_deg - 1e-9)) if half_deg >= step_deg / 2 else 0
+
+
 def cone_axes(range_deg, step_deg):
-    """(m, 3, 3) minimal rotations that tilt z within a cone of full aperture `range_deg`, the identity first."""
+    """(m, 3, 3) minimal rotations that tilt z within a cone of full aperture `range_deg`, the identity first.
+
+    Rings are at most `step_deg` apart, the last at the cone's edge; a cone narrower than one step is its axis.
+    """
     rotations = [np.eye(3)]
     half = min(range_deg / 2.0, 180.0)
-    rings = int(np.floor(half / step_deg + 1e-9))
+    rings = _steps(half, step_deg)
     for ring in range(1, rings + 1):
         tilt = half * ring / rings
         count = max(1, round(360.0 * np.sin(np.radians(tilt)) / step_deg)) if tilt < 180 - 1e-9 else 1
@@ -101,14 +110,15 @@ def rotation_grid(cone_range_deg, cone_step_deg, inplane_range_deg, inplane_step
     """(a, 3, 3) rotations to try about the present pose, the identity among them.
 
     `closed_deg` is the period of the in-plane angle (360 / symmetry order): a range
-    that reaches it is scanned once around without a double end.
+    that reaches it is scanned once around without a double end. A smaller one is
+    scanned from end to end in steps of at most `inplane_step_deg`.
     """
     if inplane_range_deg >= closed_deg - 1e-6:
         count = max(1, int(np.ceil(closed_deg / inplane_step_deg - 1e-9)))
         angles = np.arange(count) * closed_deg / count
     else:
-        count = int(np.floor(inplane_range_deg / 2 / inplane_step_deg + 1e-9))
-        angles = np.arange(-count, count + 1) * inplane_step_deg
+        count = _steps(inplane_range_deg / 2, inplane_step_deg)
+        angles = np.arange(-count, count + 1) * (inplane_range_deg / 2 / max(count, 1))
     cone = cone_axes(cone_range_deg, cone_step_deg)
     return (cone[:, None] @ rotation_z(angles)[None]).reshape(-1, 3, 3)
 

@@ -12,16 +12,19 @@ from stadyn.core.particles import ParticleTable
 from stadyn.core.tomograms import MissingWedge, Tomogram
 
 FULL = MissingWedge(-90, 90)
-BLOBS = np.array([(6, 1, 2), (-3, 5, -2), (1, -6, 4), (-5, -3, -5), (3, 4, 5), (0, 1, -6), (-1, -2, 1)], float)
-"""(7, 3) pixels x, y, z from the box centre: no rotation and no mirror brings them onto themselves."""
-WEIGHTS = -np.array([1.0, 0.8, 1.3, 0.7, 1.0, 1.2, 0.9])  # protein is dark
+BLOBS = np.array([(6, 1, 2), (-3, 5, -2), (1, -6, 4), (-5, -3, -5), (3, 4, 5), (0, 1, -6), (-1, -2, 1), (0, 0, 0)], float)
+"""(8, 3) pixels x, y, z from the box centre: no rotation and no mirror brings them onto themselves."""
+SIGMAS = np.array([1.3] * 7 + [4.0])
+WEIGHTS = -np.array([1.0, 0.8, 1.3, 0.7, 1.0, 1.2, 0.9, -6.9 * (1.3 / 4.0) ** 3])
+"""Dark protein in a bright halo. Their sum is zero: no mask or background changes the map, and a perfect match scores 1."""
 
 
-def blob_map(box_px, rotation=np.eye(3), shift=(0.0, 0.0, 0.0), sigma=1.3, points=BLOBS, weights=WEIGHTS):
+def blob_map(box_px, rotation=np.eye(3), shift=(0.0, 0.0, 0.0), sigmas=SIGMAS, points=BLOBS, weights=WEIGHTS):
     """(n, n, n) float32: the blobs turned by `rotation` (reference -> tomogram), then moved by `shift` px (x, y, z)."""
     axis = np.arange(box_px) - box_px // 2
     out = np.zeros((box_px,) * 3)
-    for (x, y, z), weight in zip(points @ np.asarray(rotation).T + np.asarray(shift), weights, strict=True):
+    places = points @ np.asarray(rotation).T + np.asarray(shift)
+    for (x, y, z), sigma, weight in zip(places, np.broadcast_to(sigmas, len(points)), weights, strict=True):
         gx, gy, gz = (np.exp(-0.5 * ((axis - c) / sigma) ** 2) for c in (x, y, z))
         out += weight * gz[:, None, None] * gy[:, None] * gx
     return out.astype(np.float32)

@@ -17,14 +17,14 @@ from stadyn.core.resample import (
     turned_copies,
 )
 
-from .planted import BLOBS, WEIGHTS, blob_map, random_rotations
+from .planted import BLOBS, SIGMAS, blob_map, random_rotations
 
 VOLUME = np.arange(12 * 14 * 16, dtype=np.int16).reshape(12, 14, 16)  # z, y, x
 
 
 def blob(box_px, at, sigma=1.5):
     """A box with one bright Gaussian at `at`, px x, y, z from the centre."""
-    return blob_map(box_px, shift=at, sigma=sigma, points=np.zeros((1, 3)), weights=[1.0])
+    return blob_map(box_px, shift=at, sigmas=sigma, points=np.zeros((1, 3)), weights=[1.0])
 
 
 def place_of(volume):
@@ -74,7 +74,7 @@ def test_rotate_volume_reads_at_the_rotated_place(box_px):
 
 
 def test_turned_copies_are_rotations_of_a_finer_map():
-    fine = blob_map(48, sigma=2.6, points=2 * BLOBS)
+    fine = blob_map(48, sigmas=2 * SIGMAS, points=2 * BLOBS)
     rotations = random_rotations(2, 6)
     for rotation, copy in zip(rotations, turned_copies(fine, rotations, 2), strict=True):
         assert copy.dtype == np.float32 and copy.shape == (24, 24, 24)
@@ -113,4 +113,3 @@ def test_the_planted_map_has_no_symmetry_of_its_own():
     own = blob_map(24)
     for turned in (own[:, :, ::-1], own.transpose(2, 1, 0), own[::-1, ::-1]):
         assert np.corrcoef(own.ravel(), turned.ravel())[0, 1] < 0.6
-    assert len(WEIGHTS) == len(BLOBS)
