@@ -158,6 +158,8 @@ def print_protocols(protocols):
     """What ran through the host: one line each."""
     keys = ("step", "protocol", "particles_in", "particles_out", "seconds")
     rows = [["" if p[key] is None else str(p[key]) for key in keys] for p in protocols]
+    for row in rows:
+        row[1] = row[1].removeprefix(f"{row[0]} ")
     print_table(("step", "protocol", "particles in", "out", "seconds"), rows)
 
 
