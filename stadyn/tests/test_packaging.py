@@ -133,6 +133,8 @@ def test_readme_tells_the_nine_steps_and_names_what_exists():
     protocols = [p for p in (PACKAGE / "protocols").glob("*.py") if "\nclass StadynProt" in p.read_text()]
     untold = {p.relative_to(ROOT).as_posix() for p in protocols if p.name != "base.py"} - named
     assert not untold
+    labels = {re.search(r'_label = "(.+)"', p.read_text())[1] for p in protocols if p.name != "base.py"}
+    assert not sorted(label for label in labels if label not in text)
 
 
 def test_documented_replays_give_what_the_template_asks():
