@@ -9,11 +9,12 @@ INSTALLED := $(VENV)/.installed
 export MPLBACKEND := Agg
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help env demo gui test lint clean distclean
+.PHONY: help env demo gui test bench lint clean distclean
 
 help:
 	@echo "make demo   simulate two tomograms, run the nine steps through the host, compare with the truth (writes demo/)"
 	@echo "make test   run every test, host included"
+	@echo "make bench  what is too slow for a test (after make demo)"
 	@echo "make gui    open the project that the demo left in the host's GUI (needs a display)"
 	@echo "make lint   ruff"
 	@echo "make clean  remove what these commands made, but for the environment; make distclean removes that too"
@@ -43,7 +44,13 @@ gui: $(INSTALLED)
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --durations=15 $(PYTEST_ARGS) stadyn
 
+bench: $(INSTALLED)
+	@test -d demo/data || { echo "make: there is no simulated data yet: make demo first"; exit 1; }
+	$(BIN)/python benchmarks/selection.py
+	$(BIN)/python benchmarks/simulator_noise.py demo/data
+
 lint: $(INSTALLED)
+	@$(BIN)/python -m ruff --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet ruff
 	$(BIN)/python -m ruff check .
 
 clean:

@@ -162,6 +162,13 @@ def test_links_of_the_documents_lead_somewhere():
     assert not broken
 
 
+def test_benchmarks_are_told_and_run_by_make():
+    told, run = (ROOT / "benchmarks" / "README.md").read_text(), (ROOT / "Makefile").read_text()
+    for path in tracked_files():
+        if path.parent == ROOT / "benchmarks" and path.suffix == ".py":
+            assert f"benchmarks/{path.name}" in told and f"benchmarks/{path.name}" in run
+
+
 def test_no_path_of_one_machine_is_left():
     forbidden = re.compile(
         "|".join("/" + folder + "/" for folder in ("work", "root", "home/[a-z]+", "tmp/venv")).encode()
