@@ -10,6 +10,8 @@ from pathlib import Path
 from .core.errors import InputError
 
 HOSTS_CONF = "[localhost]\nPARALLEL_COMMAND = mpirun -np %_(JOB_NODES)d %_(COMMAND)s\n"
+DIED = "not found running on the machine"
+"""What the host says of a run whose process is gone; the end of its log says more."""
 POLL_SECONDS = 2.0
 """Between two looks at a run that a queue system holds; a local one is waited for."""
 
@@ -103,8 +105,10 @@ def failure(run):
     # A job that we queued speaks on its own stderr; the host only knows its exit code.
     said = [line for log in (stderr, stdout) for line in _lines(log) if re.match(r"stadyn [a-z-]+: ", line)]
     message = said[-1].partition(": ")[2] if said else _one_line(run.getErrorMessage())
-    if not message:
-        message = next((line for line in reversed(_lines(stderr)) if line.strip()), "it ended without a word")
+    if not message or DIED in message:
+        message = next(
+            (line for line in reversed(_lines(stderr)) if line.strip()), message or "it ended without a word"
+        )
     return message, stderr if _lines(stderr) else stdout
 
 

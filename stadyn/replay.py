@@ -139,10 +139,11 @@ def _run_all(project, runs, log):
         rows.append(row)
         print(_outcome(row), flush=True)
         if row["event"] == "failed":
-            print(f"stadyn replay: {label} failed: {row['error']}\nits log: {row['log']}", file=sys.stderr, flush=True)
             break
     _print_summary(rows)
-    return all(row["event"] != "failed" for row in rows)
+    if row["event"] == "failed":
+        print(f"stadyn replay: {label} failed: {row['error']}\nits log: {row['log']}", file=sys.stderr, flush=True)
+    return row["event"] != "failed"
 
 
 def _run_one(project, run, log):

@@ -23,7 +23,8 @@ from .project import configured, launch
 TURN = rotation_z(8.0) @ Rotation.from_rotvec(np.radians([0, 4, 0])).as_matrix()
 SHIFT = np.array([0.6, -0.4, 1.5])
 SMALL = {
-    "preset": 0, "iterations": "2", "coneRange": "16", "coneSampling": "8", "inplaneRange": "60", "inplaneSampling": "8",
+    "preset": 0, "iterations": "2", "coneRange": "16", "coneSampling": "8", "inplaneRange": "60",
+    "inplaneSampling": "8",
     "refine": "2", "refineFactor": "2", "shiftLimit": "40", "shiftModus": "1", "lowpass": "25", "highpass": "0",
     "symmetry": "C6", "binning": "1", "numberOfThreads": 1,
 }  # fmt: skip
