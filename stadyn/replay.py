@@ -142,6 +142,7 @@ def _run_all(project, runs, log):
             break
     _print_summary(rows)
     if row["event"] == "failed":
+        sys.stdout.flush()
         print(f"stadyn replay: {label} failed: {row['error']}\nits log: {row['log']}", file=sys.stderr, flush=True)
     return row["event"] != "failed"
 

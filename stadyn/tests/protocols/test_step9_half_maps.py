@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Step 9: half-maps that lie on each other, their FSC, the final map and its local resolution."""
 
+import filecmp
+import json
 import os
 
 import numpy as np
@@ -11,7 +13,10 @@ from scipy.spatial.transform import Rotation
 from stadyn.convert.coordinates import read_particles
 from stadyn.core.particles import EVEN, ODD
 from stadyn.core.rotations import axis_errors_deg, inplane_errors_deg, rotation_z
+from stadyn.export import TABLES, export_results
+from stadyn.io.dynamo import read_table
 from stadyn.io.mrc import read_header, read_volume
+from stadyn.io.volume_lists import read_doc
 from stadyn.protocols import (
     StadynProtHalfMaps,
     StadynProtLocalResolution,
@@ -104,6 +109,26 @@ def test_local_resolution_is_in_angstrom(project, half_maps, processed):
     assert np.all(resolution[mask > 0.6] >= 2 * PIXEL_SIZE - 0.1) and np.all(resolution[mask < 0.4] == 0)
     filtered = read_volume(run.filteredMap.getFileName())
     assert np.corrcoef(filtered.ravel(), read_volume(half_maps.average.getFileName()).ravel())[0, 1] > 0.7
+
+
+def test_project_leaves_what_a_lab_hands_on(project, simulated, half_maps, processed, tmp_path):
+    written = export_results(project, tmp_path)
+    assert sorted(written) == sorted(os.listdir(tmp_path))
+    paths = read_doc(tmp_path / "tomograms.doc")
+    tables = {name: read_table(tmp_path / f"particles_{name}.tbl", {1: "tomo_001", 2: "tomo_002"}) for name in TABLES}
+    particles = read_particles(half_maps.particles)
+    assert [os.path.basename(path) for path in paths.values()] == ["tomo_001.mrc", "tomo_002.mrc"]
+    assert len(tables["odd"].table) + len(tables["even"].table) == len(tables["all"].table) == len(particles)
+    row = np.flatnonzero(tables["all"].table.ids == particles.ids[7])[0]
+    np.testing.assert_allclose(tables["all"].table.positions[row], particles.positions[7], atol=1e-3)
+    np.testing.assert_allclose(tables["all"].table.rotations[row], particles.rotations[7], atol=1e-5)
+    assert filecmp.cmp(tmp_path / "final_map.mrc", processed.sharpenedMap.getFileName(), shallow=False)
+    assert filecmp.cmp(tmp_path / "average.mrc", half_maps.average.getFileName(), shallow=False)
+    header, *lines = (tmp_path / "fsc.csv").read_text().splitlines()
+    assert header.startswith("frequency_per_angst,resolution_angst,unmasked") and len(lines) == 12
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["resolution_angst"] == processed.loadSummary()["resolution_angst"]
+    assert summary["final_particles"] == len(particles)
 
 
 def test_what_is_missing_is_named(project, simulated, true_average):
