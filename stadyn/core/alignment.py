@@ -6,7 +6,7 @@ the missing wedge). Its score at a pose is the normalised cross-correlation with
 the masked reference over those coefficients (constrained correlation, Foerster et
 al. 2005, doi:10.1073/pnas.0409178102):
 
-    cc = Re sum(w conj(F) G) / sqrt(sum(w |F|^2) sum(w |G|^2))
+    cc = Re sum(conj(F) w G) / sqrt(sum(|F|^2) sum(|w G|^2)), sums over w > 0
 
 Coarse: every particle is turned into the frame of its present pose once, at low
 frequency, so that all of them share one dictionary of turned references and the
@@ -188,8 +188,10 @@ def coarse_search(cubes, cube_shape, rotations, shifts, weight_of, dictionary, a
     data = trilinear(cubes, cube_shape, there)
     data *= xp.conj(phases(there, shifts, dictionary.box_px))
     weight = weight_of(there)
+    data *= weight > 0
+    energy = to_host(xp.sqrt(xp.sum(data.real**2 + data.imag**2, axis=1)))
     data *= weight
-    norm = xp.sqrt(xp.matmul(weight, (xp.abs(dictionary.values) ** 2).T))
+    norm = xp.sqrt(xp.matmul(weight**2, (xp.abs(dictionary.values) ** 2).T))
     stacked = xp.concatenate([data.real, data.imag], axis=1)
     shift_phase = phases(h, dictionary.shifts, dictionary.box_px)
     b, s = len(turn), len(dictionary.shifts)
@@ -210,15 +212,21 @@ def coarse_search(cubes, cube_shape, rotations, shifts, weight_of, dictionary, a
     best_index = to_host(best_index)
     turn_by, shift_by = best_index // s, best_index % s
     moved = np.einsum("bij,bj->bi", rotations, dictionary.shifts[shift_by])
-    energy = to_host(xp.sqrt(xp.sum(xp.abs(data) ** 2, axis=1)))
     return rotations @ dictionary.rotations[turn_by], shifts + moved, to_host(best) / np.maximum(energy, 1e-20)
+
+
+def _normalized(data, weight):
+    """Coefficients (b, m) of unit energy over those that were sampled."""
+    xp = array_module(data)
+    data = data * (weight > 0)
+    return data / xp.maximum(xp.sqrt(xp.sum(data.real**2 + data.imag**2, axis=1)), 1e-30)[:, None]
 
 
 def _model(reference, data, weight, frequencies, rotations, shifts, gradient):
     """cc and, if asked, gradient and curvature of the least-squares problem at poses (b)."""
     xp = array_module(data)
     q = xp.matmul(frequencies, xp.asarray(rotations, dtype=np.float32))
-    modulation = phases(frequencies, shifts, reference.box_px) * xp.sqrt(weight)
+    modulation = phases(frequencies, shifts, reference.box_px) * weight
     values = reference.sample_with_gradient(q) if gradient else reference.sample(q)[None]
     values *= modulation
     model = values[0]
@@ -273,8 +281,7 @@ def refine_poses(
     rotations, shifts, cc : the best pose met and its score
     """
     xp = array_module(data)
-    data = data * xp.sqrt(weight)
-    data = data / xp.maximum(xp.sqrt(xp.sum(data.real**2 + data.imag**2, axis=1)), 1e-30)[:, None]
+    data = _normalized(data, weight)
     weight = xp.broadcast_to(weight, data.shape)
     rotations = np.array(rotations, float)
     shifts = _within_limits(rotations, np.asarray(shifts, float), anchors, limits_px)
@@ -326,7 +333,6 @@ def _step(slope, curvature, damping, max_turn_deg, max_shift_px):
 def score_poses(reference, data, weight, frequencies, rotations, shifts):
     """(b,) cc of particles at given poses, without moving them."""
     xp = array_module(data)
-    data = data * xp.sqrt(weight)
-    data = data / xp.maximum(xp.sqrt(xp.sum(data.real**2 + data.imag**2, axis=1)), 1e-30)[:, None]
+    data = _normalized(data, weight)
     cc, _, _ = _model(reference, data, xp.broadcast_to(weight, data.shape), frequencies, rotations, shifts, False)
     return to_host(cc).astype(float)

@@ -19,7 +19,6 @@ from .fourier import OVERSAMPLING, frequency_radius, volume_from_half_cube
 from .resample import box_coordinates, fourier_resize, turned_copies
 from .symmetry import symmetry_matrices
 
-
 POINTS_AT_ONCE = 262144
 """Coefficients put on the grid at once on a CPU: enough to pay for a pass over the grid, few enough for memory."""
 
@@ -51,12 +50,12 @@ class AverageSum:
         Parameters
         ----------
         data : (b, m) complex64, coefficients
-        weights : (m,) or (b, m) float32, weight of each coefficient
+        weights : (m,) or (b, m) float32, amplitude of the structure in each coefficient
         rotations : (b, 3, 3) reference -> tomogram
         frequencies : (m, 3), h in the tomogram frame
         """
         xp = array_module(data)
-        weights = xp.broadcast_to(weights, data.shape)
+        data, weights = data * weights, xp.broadcast_to(weights**2, data.shape)
         rows = max(1, POINTS_AT_ONCE // data.shape[1]) if xp is np else len(data)
         for start in range(0, len(data), rows):
             part = slice(start, start + rows)
@@ -67,8 +66,7 @@ class AverageSum:
         turned = xp.matmul(xp.asarray(frequencies, dtype=np.float32), xp.asarray(rotations, dtype=np.float32))
         sign = xp.where(turned[..., 2] < 0, -1.0, 1.0).astype(np.float32)
         turned *= (OVERSAMPLING * sign)[..., None]
-        value = data * weights
-        value = xp.stack([value.real, value.imag * sign])
+        value = xp.stack([data.real, data.imag * sign])
         low = xp.floor(turned).astype(np.int32)
         frac = turned - low
         _, side, _ = self.shape
@@ -126,9 +124,9 @@ def finish(total, symmetry="C1", fmin=0.01):
     floor = fmin * weight[inside].max()
     spectrum = np.where(inside, spectrum / np.maximum(weight, floor), 0)
     volume = scipy.fft.fftshift(scipy.fft.irfftn(spectrum, s=(n, n, n)))
-    # Both sums were made of the same grid, so its density cancels but for the transform's own scale.
-    counted = weight * (total.n / max(weight[inside].max(), 1e-30))
-    return Average(_in_sphere(volume.astype(np.float32)), np.where(inside, counted, 0).astype(np.float32), total.n)
+    # A weight of 1 at every Fourier pixel is n^3 at the box centre, so in Fourier space each particle counts n^3.
+    counted = np.where(inside, weight / n**3, 0).astype(np.float32)
+    return Average(_in_sphere(volume.astype(np.float32)), counted, total.n)
 
 
 def _in_sphere(volume, edge_px=2.0):

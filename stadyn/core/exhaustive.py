@@ -59,14 +59,13 @@ def _scan(reference, batch, i, candidates, origin, grid):
     xp = array_module(batch.data)
     if len(grid) == 0:
         return -np.inf, candidates[0], origin
-    root = xp.sqrt(batch.weight)
-    data = xp.conj(batch.data[i] * root)
+    data = xp.conj(batch.data[i])
     energy = xp.sqrt(xp.sum(xp.abs(data) ** 2))
     best = (-np.inf, candidates[0], origin)
     for start in range(0, len(candidates), ROTATIONS_AT_ONCE):
         turned = candidates[start : start + ROTATIONS_AT_ONCE]
         q = xp.matmul(batch.frequencies, xp.asarray(turned, dtype=np.float32))
-        model = reference.sample(q) * root
+        model = reference.sample(q) * batch.weight
         norm = xp.sqrt(xp.sum(xp.abs(model) ** 2, axis=1)) * energy
         # A shift of `rotation @ s` in the tomogram frame is a shift s in the reference's, where q lives.
         model = model * (data * phases(batch.frequencies, np.asarray(origin)[None], reference.box_px))

@@ -2,15 +2,17 @@
 """Particles as Fourier data: cropped once from their tomograms, normalised, cut to a band and kept."""
 
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 
 import numpy as np
 
 from .alignment import COARSE_RADIUS
 from .fourier import OVERSAMPLING, band, half_cube
 from .resample import box_coordinates, crop
-from .wedge import wedge_weights
+from .transfer import Transfer
 
+BOXES_AT_ONCE = 2
+"""Boxes transformed at once on a CPU: they stay in its cache from the crop to the coefficients."""
 BATCH = 32
 """Particles handled at once: enough for the matrix products, small enough for the processor's cache."""
 
@@ -27,10 +29,6 @@ class TomogramSource:
     def __init__(self, volumes, tomograms):
         self.volumes, self.tomograms = volumes, tomograms
 
-    def wedge(self, tomogram_id):
-        """The `MissingWedge` of a tomogram."""
-        return self.tomograms[tomogram_id].wedge
-
     def boxes(self, table, rows, box_px):
         """((b, n, n, n) float32 boxes, (b, 3) float centres of their middle voxels) of some rows of one table."""
         centers = np.rint(table.positions[rows])
@@ -41,13 +39,22 @@ class TomogramSource:
         return np.stack(boxes), centers
 
 
+@lru_cache(maxsize=8)
+def _sphere(box_px):
+    """(n^3,) float32, 1 inside the box's inscribed sphere."""
+    return (np.sum(box_coordinates(box_px) ** 2, axis=0) <= (box_px / 2 - 1) ** 2).astype(np.float32).ravel()
+
+
 def normalize(boxes):
     """Each box with mean 0 and standard deviation 1 inside its inscribed sphere; a constant box becomes zero."""
-    n = boxes.shape[-1]
-    sphere = np.sum(box_coordinates(n) ** 2, axis=0) <= (n / 2 - 1) ** 2
-    values = boxes[:, sphere]
-    mean, sd = values.mean(axis=1), values.std(axis=1)
-    return (boxes - mean[:, None, None, None]) / np.where(sd > 0, sd, 1)[:, None, None, None].astype(np.float32)
+    sphere = _sphere(boxes.shape[-1])
+    flat = boxes.reshape(len(boxes), -1).astype(np.float32)
+    count = sphere.sum(dtype=np.float64)
+    mean = (flat @ sphere).astype(np.float64) / count
+    flat = flat - mean[:, None].astype(np.float32)
+    sd = np.sqrt((flat * flat) @ sphere / count)
+    flat *= (1 / np.where(sd > 1e-6 * np.abs(mean), sd, np.inf))[:, None].astype(np.float32)
+    return flat.reshape(boxes.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +65,7 @@ class Batch:
     centers: np.ndarray  # (b, 3) unbinned px, tomogram frame, the middle voxel of each box
     data: np.ndarray  # (b, m) complex64, sampled coefficients only
     frequencies: np.ndarray  # (m, 3) float32
-    weight: np.ndarray  # (m,) float32
+    weight: np.ndarray  # (m,) float32, amplitude of the structure in each
     cubes: np.ndarray  # (b, g) complex64 oversampled coarse half grids, or None
     cube_shape: tuple
 
@@ -70,19 +77,25 @@ def coarse_cube_samples():
 
 def prepare(source, table, rows, box_px, high, low, with_cubes, xp=np):
     """Crop, normalise and transform some particles of one tomogram into a `Batch`."""
-    boxes, centers = source.boxes(table, rows, box_px)
-    boxes = xp.asarray(normalize(boxes))
     wanted = band(box_px, high, low)
-    weight = wedge_weights(source.wedge(table.tomogram_ids[rows[0]]), wanted.indices)
+    weight = Transfer(source.tomograms[table.tomogram_ids[rows[0]]], box_px)(wanted.indices)
     sampled = weight > 0
     h = wanted.indices[sampled].astype(int)
-    k = int(wanted.high)
-    data = half_cube(boxes, k)[:, h[:, 2], h[:, 1] + k, h[:, 0] + k]
-    cubes, shape = None, None
-    if with_cubes:
-        cubes = half_cube(boxes, coarse_cube_samples(), OVERSAMPLING, True)
-        shape, cubes = cubes.shape[1:], cubes.reshape(len(rows), -1)
-    return Batch(rows, centers, data, xp.asarray(h.astype(np.float32)), xp.asarray(weight[sampled]), cubes, shape)
+    k, coarse = int(wanted.high), coarse_cube_samples()
+    data = xp.empty((len(rows), len(h)), np.complex64)
+    shape = (coarse + 1, 2 * coarse + 1, 2 * coarse + 1)
+    cubes = xp.empty((len(rows), int(np.prod(shape))), np.complex64) if with_cubes else None
+    centers = np.empty((len(rows), 3))
+    at_once = BOXES_AT_ONCE if xp is np else len(rows)
+    for start in range(0, len(rows), at_once):
+        part = slice(start, start + at_once)
+        boxes, centers[part] = source.boxes(table, rows[part], box_px)
+        boxes = xp.asarray(normalize(boxes))
+        data[part] = half_cube(boxes, k)[:, h[:, 2], h[:, 1] + k, h[:, 0] + k]
+        if with_cubes:
+            cubes[part] = half_cube(boxes, coarse, OVERSAMPLING, True).reshape(len(boxes), -1)
+    frequencies = xp.asarray(h.astype(np.float32))
+    return Batch(rows, centers, data, frequencies, xp.asarray(weight[sampled]), cubes, shape if with_cubes else None)
 
 
 def batches_of_rows(table, rows, size=BATCH):
@@ -119,8 +132,3 @@ class ParticleData:
             self._kept[index] = made
             self._bytes += size
         return made
-
-
-def wedge_function(source, tomogram_id):
-    """A function from frequencies (..., 3) in the tomogram frame to the weights that particles of a tomogram have there."""
-    return partial(wedge_weights, source.wedge(tomogram_id))

@@ -9,12 +9,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from .alignment import COARSE_RADIUS, Dictionary, Reference, coarse_search, phases, refine_poses, score_poses
-from .averaging import Average, AverageSum, finish
+from .averaging import AverageSum, finish
+from .errors import InputError
 from .exhaustive import exhaustive_search
 from .fourier import lowpass_radius
-from .particle_data import ParticleData, wedge_function
-from .particles import ParticleTable
+from .particle_data import ParticleData
 from .search import rotation_grid, shift_grid
+from .transfer import Transfer
 
 COARSE_STEP_DEG = 8.0
 """Coarse angular step: at 8 Fourier pixels of the box the edge of a mask of three eighths
@@ -130,7 +131,7 @@ def align_iteration(
             return batch.rows, batch.centers, *found
         if dictionary is not None:
             allowed = _allowed(rotations, shifts - anchor, dictionary.shifts, limits + 0.5 * step_px)
-            weight_of = wedge_function(data.source, table.tomogram_ids[batch.rows[0]])
+            weight_of = Transfer(data.source.tomograms[table.tomogram_ids[batch.rows[0]]], box_px)
             rotations, shifts, _ = coarse_search(
                 batch.cubes, batch.cube_shape, rotations, shifts, weight_of, dictionary, allowed
             )
@@ -184,9 +185,17 @@ def needs_coarse(settings, pixel_size, box_px):
 
 
 def round_radii(settings, box_px, pixel_size):
-    """(high, low) Fourier pixels of a round: its low-pass or the Nyquist of its binning, and its high-pass."""
+    """(high, low) Fourier pixels of a round: its low-pass or the Nyquist of its binning, and its high-pass.
+
+    Raises InputError when fewer than two Fourier pixels lie below the low-pass, or less than one above the high-pass.
+    """
     high = min(lowpass_radius(box_px, pixel_size, settings.lowpass_angst), box_px / (2 * settings.binning) - 1)
     low = box_px * pixel_size / settings.highpass_angst if settings.highpass_angst > 0 else 0.0
+    if high < max(2.0, low + 1):
+        raise InputError(
+            f"low-pass {settings.lowpass_angst} Å, high-pass {settings.highpass_angst} Å and binning {settings.binning}"
+            f" leave nothing to align of a box of {box_px * pixel_size:.0f} Å: take a finer low-pass or a larger box"
+        )
     return high, low
 
 

@@ -8,12 +8,11 @@ import numpy as np
 import scipy.fft
 
 from .errors import InputError
+from .optics import Microscope, accumulated_dose
 from .particles import ParticleTable
 from .simulation_model import lattice_map, procedural_unit
 from .simulation_physics import (
     Exposure,
-    Microscope,
-    accumulated_dose,
     back_project,
     project_points,
     record_image,

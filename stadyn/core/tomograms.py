@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .optics import Microscope
+
 
 @dataclass(frozen=True)
 class MissingWedge:
@@ -15,7 +17,20 @@ class MissingWedge:
 
     def __post_init__(self):
         if not (-90 <= self.min_deg < self.max_deg <= 90):
-            raise ValueError(f"tilt range {self.min_deg} to {self.max_deg} degrees: it must rise and lie within -90 to 90")
+            raise ValueError(
+                f"tilt range {self.min_deg} to {self.max_deg} degrees: it must rise and lie within -90 to 90"
+            )
+
+
+@dataclass(frozen=True, eq=False)  # == on arrays is ambiguous
+class Weighting:
+    """What is known of a tomogram beyond its tilt range, to weight the Fourier coefficients of its particles."""
+
+    defocus_angst: float = None  # underfocus of phase-flipped data; None leaves the CTF's amplitude out
+    microscope: Microscope = Microscope()
+    tilts_deg: tuple = None  # with `doses`: radiation damage and thickness of the nearest tilt
+    doses: tuple = None  # electrons per square Å at the middle of each tilt's exposure
+    volume: np.ndarray = None  # (m, m, m) weights [z, y, x], frequency 0 at index m // 2, Nyquist at the border
 
 
 @dataclass(frozen=True)
@@ -27,6 +42,7 @@ class Tomogram:
     pixel_size: float  # Å
     shape: tuple  # (z, y, x) voxels
     wedge: MissingWedge = MissingWedge()
+    weighting: Weighting = None
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import numpy as np
 
 from stadyn.core.arrays import device_array_module
 from stadyn.core.errors import InputError
-from stadyn.core.particles import EVEN, ODD, ParticleBoxes, ParticleTable
 from stadyn.core.particle_data import TomogramSource
+from stadyn.core.particles import EVEN, ODD, ParticleBoxes, ParticleTable
 from stadyn.core.resample import fourier_resize, inside, rescale_map, resize_box
 from stadyn.core.tomograms import MissingWedge, Tomogram
-from stadyn.io.mrc import check_pixel_size, open_volume, read_header, read_volume, write_volume
+from stadyn.io.mrc import open_volume, read_header, read_volume, write_volume
 from stadyn.io.results import read_result
 from stadyn.io.settings import check_keys
 
@@ -54,10 +54,6 @@ class BoxSource:
 
     def __init__(self, boxes, tomograms):
         self.files, self.tomograms = boxes, tomograms
-
-    def wedge(self, tomogram_id):
-        """The `MissingWedge` of a tomogram."""
-        return self.tomograms[tomogram_id].wedge
 
     def boxes(self, table, rows, box_px):
         """((b, n, n, n) float32 boxes, (b, 3) float centres) of some rows of the table the files belong to."""

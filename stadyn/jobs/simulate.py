@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 from stadyn.core.errors import InputError
+from stadyn.core.optics import Microscope
 from stadyn.core.particles import ParticleTable
 from stadyn.core.simulation import SimulationSettings, simulate_tomogram, true_map
 from stadyn.core.simulation_model import procedural_unit, render_map, unit_from_points
-from stadyn.core.simulation_physics import Microscope
 from stadyn.io.dipoles import write_dipoles
 from stadyn.io.dynamo import write_table
 from stadyn.io.models import read_model

@@ -15,10 +15,11 @@ from stadyn.core.alignment import (
     score_poses,
 )
 from stadyn.core.arrays import to_host
-from stadyn.core.particle_data import prepare, wedge_function
+from stadyn.core.particle_data import prepare
 from stadyn.core.rotations import rotation_vectors_to_matrices, rotation_z
 from stadyn.core.search import rotation_grid, shift_grid
 from stadyn.core.tomograms import MissingWedge
+from stadyn.core.transfer import Transfer
 
 from .planted import blob_map, misaligned, moved_by, plant, random_rotations, rotation_errors_deg, turned_by
 
@@ -160,7 +161,7 @@ def coarse(planted, start, xp, cone, limit, step=8.0, box_px=BOX):
         batch.cube_shape,
         start.rotations,
         start.positions - batch.centers,
-        wedge_function(planted.source, planted.truth.tomogram_ids[0]),
+        Transfer(planted.source.tomograms[planted.truth.tomogram_ids[0]], BOX),
         dictionary,
     )
     return start.replace(rotations=rotations, positions=batch.centers + moved, cc=cc)
@@ -198,7 +199,7 @@ def test_coarse_search_takes_only_allowed_shifts(xp):
     shifts = shift_grid((4, 4, 4), 2.0)
     dictionary = Dictionary.build(reference, rotation_grid(0, 8, 0, 8), shifts, COARSE_RADIUS)
     off = planted.truth.positions - batch.centers - np.einsum("bij,j->bi", planted.truth.rotations, (4.0, 0, 0))
-    weight_of = wedge_function(planted.source, "TS_1")
+    weight_of = Transfer(planted.source.tomograms["TS_1"], BOX)
     arguments = (batch.cubes, batch.cube_shape, planted.truth.rotations, off, weight_of, dictionary)
     allowed = np.ones((2, len(shifts)), bool)
     allowed[1] = np.all(shifts == 0, axis=1)

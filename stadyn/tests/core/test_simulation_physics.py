@@ -5,14 +5,11 @@ import numpy as np
 import pytest
 import scipy.fft
 
+from stadyn.core.optics import Microscope, accumulated_dose, contrast_transfer, dose_envelope
 from stadyn.core.simulation_model import PointCloud
 from stadyn.core.simulation_physics import (
     Exposure,
-    Microscope,
-    accumulated_dose,
     back_project,
-    contrast_transfer,
-    dose_envelope,
     project_points,
     record_image,
     tilt_angles,

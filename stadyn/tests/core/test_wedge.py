@@ -7,10 +7,10 @@ import scipy.fft
 
 from stadyn.core.arrays import to_host
 from stadyn.core.fourier import band
-from stadyn.core.particle_data import TomogramSource, wedge_function
 from stadyn.core.simulation_model import PointCloud
 from stadyn.core.simulation_physics import back_project, project_points, tilt_angles
 from stadyn.core.tomograms import MissingWedge, Tomogram
+from stadyn.core.transfer import Transfer
 from stadyn.core.wedge import wedge_weights
 
 RANGES = [(-60, 60), (-45, 60), (-60, 45), (-90, 90), (-30, 90), (-90, 30), (10, 60)]
@@ -48,7 +48,7 @@ def test_beam_and_tilt_axis(low, high):
 @pytest.mark.parametrize("low, high", RANGES)
 def test_the_weights_of_a_tomogram_agree_with_the_angle(xp, low, high):
     wedge = MissingWedge(low, high)
-    weight_of = wedge_function(TomogramSource({}, {"a": Tomogram("a", "", 5.0, (9, 9, 9), wedge)}), "a")
+    weight_of = Transfer(Tomogram("a", "", 5.0, (9, 9, 9), wedge), 24)
     grid = band(24, 11.0).indices.astype(np.float32)
     turned = np.random.default_rng(0).uniform(-8, 8, (3, 500, 3)).astype(np.float32)
     for frequencies in (np.concatenate([grid, -grid])[None], turned):
