@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fourier shell correlation of two half-maps: what a mask adds to it, and the resolution it allows to claim."""
+"""Fourier shell correlation of two half-maps: what a mask adds to it, and the resolution it allows to claim.
+
+Curves are those of RELION 3.1, which the field compares with: its count of coefficients, and its random phases.
+"""
 
 from dataclasses import dataclass
 
@@ -8,10 +11,15 @@ from scipy import fft as sfft
 
 from .errors import InputError
 from .fourier import frequency_radius
+from .random_phases import CRand, with_random_phases
 
 GOLD_STANDARD_THRESHOLD = 0.143  # Rosenthal & Henderson 2003, doi:10.1016/j.jmb.2003.07.013
 CONSERVATIVE_THRESHOLD = 0.5
 RANDOMISE_BELOW_FSC = 0.8  # Chen et al. 2013, doi:10.1016/j.ultramic.2013.06.004
+COUNTINGS = ("relion", "hermitian")
+"""How often a coefficient counts in its shell: "hermitian", as often as it is in the full transform; "relion", once if
+it is stored in the half transform, so that the plane k_x = 0, stored whole, weighs twice. The two differ by up to
+0.011 in a shell at box 64, and less in larger boxes."""
 SHELLS_LEFT_UNCORRECTED = 2  # behind the shell of randomisation, whose edge leaks through the mask (as RELION 3.1)
 
 
@@ -43,12 +51,13 @@ def shell_indices(box_px):
     return np.rint(frequency_radius(box_px)).astype(np.int32)
 
 
-def fsc(a, b):
+def fsc(a, b, counting="relion"):
     """Fourier shell correlation of two cubic maps.
 
     Parameters
     ----------
     a, b : (n, n, n) float array
+    counting : one of `COUNTINGS`
 
     Returns
     -------
@@ -60,10 +69,10 @@ def fsc(a, b):
         If the maps are not cubes of the same side.
     """
     check_same_cube(a, b)
-    return _shell_correlation(_transform(a), _transform(b), shell_indices(a.shape[0]))
+    return _shell_correlation(_transform(a), _transform(b), shell_indices(a.shape[0]), counting)
 
 
-def half_map_fsc(half1, half2, pixel_size, mask=None, seed=1):
+def half_map_fsc(half1, half2, pixel_size, mask=None, seed=1, counting="relion"):
     """All FSC curves of two half-maps, and their resolution.
 
     With a mask, both maps are also compared after their phases were made random from
@@ -76,27 +85,32 @@ def half_map_fsc(half1, half2, pixel_size, mask=None, seed=1):
     half1, half2 : (n, n, n) float arrays, [z, y, x]
     pixel_size : float, Å
     mask : (n, n, n) float array within [0, 1], soft; None leaves `corrected` the unmasked curve
-    seed : int, of the random phases
+    seed : int, of the random phases; 1 draws those of RELION's default
+    counting : one of `COUNTINGS`
 
     Returns
     -------
     FSCCurve
     """
+    if counting not in COUNTINGS:
+        raise InputError(f"counting {counting!r} is unknown: choose one of {', '.join(COUNTINGS)}")
     check_same_cube(half1, half2)
     box = half1.shape[0]
     shells = shell_indices(box)
     transforms = _transform(half1), _transform(half2)
-    unmasked = _shell_correlation(*transforms, shells)
+    unmasked = _shell_correlation(*transforms, shells, counting)
     frequency = np.arange(box // 2 + 1) / (box * pixel_size)
     masked, randomised, start = np.full_like(unmasked, np.nan), np.full_like(unmasked, np.nan), None
     corrected = unmasked
     if mask is not None:
         check_same_cube(half1, mask)
-        masked = _shell_correlation(_transform(half1 * mask), _transform(half2 * mask), shells)
+        masked = _shell_correlation(_transform(half1 * mask), _transform(half2 * mask), shells, counting)
         start = first_shell_below(unmasked, RANDOMISE_BELOW_FSC)
         corrected = masked
         if start is not None:
-            randomised = _randomised_fsc(transforms, mask, shells, start, seed)
+            rng = CRand(seed)
+            noise = [_transform(with_random_phases(f, start, rng) * mask) for f in transforms]
+            randomised = _shell_correlation(*noise, shells, counting)
             corrected = _mask_corrected(masked, randomised, start)
     return FSCCurve(
         frequency=frequency, unmasked=unmasked, masked=masked, randomised=randomised, corrected=corrected,
@@ -141,42 +155,21 @@ def _transform(volume):
     return sfft.rfftn(np.asarray(volume, dtype=np.float32))
 
 
-def _shell_sums(values, shells):
+def _shell_sums(values, shells, counting):
     """(n // 2 + 1,) sums over whole shells of `values` given on the half that ``rfftn`` keeps."""
     box = shells.shape[0]
-    weighted = np.multiply(values, 2.0)  # the mirror image of each coefficient is not stored ...
-    weighted[..., 0] = values[..., 0]  # ... but in these planes it is
-    if box % 2 == 0:
-        weighted[..., -1] = values[..., -1]
-    return np.bincount(shells.ravel(), weights=weighted.ravel(), minlength=box // 2 + 1)[: box // 2 + 1]
+    if counting == "hermitian":
+        stored_once = slice(1, -1 if box % 2 == 0 else None)
+        values = values.copy()
+        values[..., stored_once] *= 2  # their mirror images are not stored
+    return np.bincount(shells.ravel(), weights=values.ravel(), minlength=box // 2 + 1)[: box // 2 + 1]
 
 
-def _shell_correlation(fa, fb, shells):
-    cross = _shell_sums(fa.real * fb.real + fa.imag * fb.imag, shells)
-    power = _shell_sums(np.square(fa.real) + np.square(fa.imag), shells)
-    power *= _shell_sums(np.square(fb.real) + np.square(fb.imag), shells)
+def _shell_correlation(fa, fb, shells, counting):
+    cross = _shell_sums(fa.real * fb.real + fa.imag * fb.imag, shells, counting)
+    power = _shell_sums(np.square(fa.real) + np.square(fa.imag), shells, counting)
+    power *= _shell_sums(np.square(fb.real) + np.square(fb.imag), shells, counting)
     return np.divide(cross, np.sqrt(power), out=np.zeros_like(cross), where=power > 0)
-
-
-def _randomised_fsc(transforms, mask, shells, start, seed):
-    rng = np.random.default_rng(seed)
-    masked = [_transform(_with_random_phases(f, shells, start, rng) * mask) for f in transforms]
-    return _shell_correlation(*masked, shells)
-
-
-def _with_random_phases(transform, shells, start, rng):
-    """The map with the same amplitudes, and the phases of white noise from shell `start` on.
-
-    The phases of a real noise volume are Hermitian, so that every amplitude survives.
-    """
-    box = shells.shape[0]
-    noise = sfft.rfftn(rng.standard_normal((box, box, box), dtype=np.float32))
-    length = np.abs(noise)
-    noise /= np.where(length > 0, length, 1)
-    beyond = shells >= start
-    changed = transform.copy()
-    changed[beyond] = np.abs(transform[beyond]) * noise[beyond]
-    return sfft.irfftn(changed, s=(box,) * 3)
 
 
 def _mask_corrected(masked, randomised, start):

@@ -140,6 +140,5 @@ def flip_hand(volume):
     return np.roll(reversed_x, 1, axis=2) if volume.shape[2] % 2 == 0 else reversed_x.copy()
 
 
-
 def _log(values):
     return np.log(values, out=np.full_like(values, np.nan), where=values > 0)
