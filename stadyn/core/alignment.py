@@ -123,7 +123,7 @@ def _trilinear(xp, table, shape, frequencies, out):
         far = slopes[2] + (slopes[3] - slopes[2]) * fy
         gradients = (near + (far - near) * fz, bottom_slope + (top_slope - bottom_slope) * fz, z_slope)
         scale = sign * OVERSAMPLING  # G(-q) = conj G(q): its derivative changes sign as well
-        for target, slope in zip(out[1:], gradients):
+        for target, slope in zip(out[1:], gradients, strict=True):
             target.real, target.imag = slope.real * scale, slope.imag * OVERSAMPLING
 
 
@@ -319,7 +319,7 @@ def _within_limits(rotations, shifts, anchors, limits_px):
 
 
 def _step(slope, curvature, damping, max_turn_deg, max_shift_px):
-    """(b, 6) damped Newton steps inside the trust region: rotation vector (rad, reference frame), shift (px, tomogram frame)."""
+    """(b, 6) damped Newton steps within the trust region: rotation vector (rad, reference), shift (px, tomogram)."""
     diagonal = np.einsum("bii->bi", curvature)
     scale = 1.0 / np.sqrt(np.maximum(diagonal, 1e-30))  # rad and px differ by orders of magnitude
     scaled = curvature * scale[:, :, None] * scale[:, None, :]

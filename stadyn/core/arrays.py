@@ -45,7 +45,15 @@ def device_array_module(gpu=None):
 
         cupy.cuda.Device(int(gpu)).use()
     except ImportError as error:
-        raise RuntimeError("a GPU was asked for, but CuPy is not installed: pip install 'scipion-em-stadyn[gpu]', or switch the GPU off") from error
+        raise RuntimeError(
+            "a GPU was asked for, but CuPy is not installed: pip install 'scipion-em-stadyn[gpu]',"
+            " or switch the GPU off"
+        ) from error
     except Exception as error:
         raise RuntimeError(f"GPU {gpu} cannot be used ({error}): name another, or switch the GPU off") from error
     return cupy
+
+
+def thread_start(xp):
+    """What a new thread calls first, or None: CuPy's current device belongs to the thread that chose it."""
+    return None if xp is np else xp.cuda.Device().use

@@ -40,7 +40,7 @@ def _one(reference, batch, i, rotation, shift, anchor, limits_px, settings):
     turn = (inplane, settings.inplane_sampling_deg)
     grid = shift_grid(limits_px, 1.0)
     best = (-np.inf, rotation, shift)
-    for level in range(settings.refine + 1):
+    for _ in range(settings.refine + 1):
         candidates = best[1] @ rotation_grid(*cone, *turn, closed)
         best = max(best, _scan(reference, batch, i, candidates, anchor, grid), key=lambda item: item[0])
         cone = (settings.refine_factor * cone[1], cone[1] / 2)
@@ -69,7 +69,9 @@ def _scan(reference, batch, i, candidates, origin, grid):
         norm = xp.sqrt(xp.sum(xp.abs(model) ** 2, axis=1)) * energy
         # A shift of `rotation @ s` in the tomogram frame is a shift s in the reference's, where q lives.
         model = model * (data * phases(batch.frequencies, np.asarray(origin)[None], reference.box_px))
-        score = xp.stack([xp.matmul(m, phases(f, grid, reference.box_px).T).real for m, f in zip(model, q)])
+        score = xp.stack(
+            [xp.matmul(m, phases(f, grid, reference.box_px).T).real for m, f in zip(model, q, strict=True)]
+        )
         score = score / xp.maximum(norm[:, None], 1e-20)
         a, s = divmod(int(to_host(xp.argmax(score))), len(grid))
         value = float(to_host(score[a, s]))

@@ -34,7 +34,7 @@ class TomogramSource:
         centers = np.rint(table.positions[rows])
         boxes = [
             crop(self.volumes[table.tomogram_ids[row]], center.astype(int), box_px)
-            for row, center in zip(rows, centers)
+            for row, center in zip(rows, centers, strict=True)
         ]
         return np.stack(boxes), centers
 

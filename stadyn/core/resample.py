@@ -21,7 +21,7 @@ def inside(shape, positions, margin_px=0):
 
 
 def box_fits(shape, centers, box_px):
-    """(n,) bool: does a box around each of `centers` (n, 3; x, y, z; rounded to voxels) lie wholly in `shape` (z, y, x)?"""
+    """(n,) bool: does a box around each of `centers` (n, 3; x, y, z; rounded) lie wholly in `shape` (z, y, x)?"""
     low = np.rint(np.asarray(centers)).astype(int) - box_px // 2
     return np.all((low >= 0) & (low + box_px <= np.asarray(shape[::-1])), axis=-1)
 
@@ -44,11 +44,11 @@ def crop(volume, center, box_px):
     start, stop = np.maximum(low, 0), np.minimum(low + box_px, volume.shape)
     if np.any(stop <= start):
         return np.zeros((box_px,) * 3, np.float32)
-    part = np.asarray(volume[tuple(slice(a, b) for a, b in zip(start, stop))], np.float32)
+    part = np.asarray(volume[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))], np.float32)
     if part.shape == (box_px,) * 3:
         return part
     out = np.full((box_px,) * 3, part.mean(), np.float32)
-    out[tuple(slice(a - c, b - c) for a, b, c in zip(start, stop, low))] = part
+    out[tuple(slice(a - c, b - c) for a, b, c in zip(start, stop, low, strict=True))] = part
     return out
 
 
@@ -70,7 +70,7 @@ def rotate_volume(volume, rotation, shift=(0.0, 0.0, 0.0), order=3):
 
 
 def turned_copies(fine, rotations, oversampling):
-    """For each rotation the box ``output(r) = fine(oversampling * rotation @ r)``, `oversampling` times smaller than `fine`.
+    """For each rotation the box ``output(r) = fine(oversampling * rotation @ r)``, smaller by `oversampling`.
 
     The spline coefficients of `fine` are computed once for all rotations.
     """

@@ -9,6 +9,7 @@ from .errors import InputError
 from .rotations import rotation_vectors_to_matrices, rotation_z
 from .symmetry import symmetry_order
 
+
 @dataclass(frozen=True)
 class AlignmentRound:
     """One round (Dynamo: numerical parameters of a round): `iterations` passes with the same search.
@@ -39,7 +40,7 @@ class AlignmentRound:
     def __post_init__(self):
         limits = np.ravel(self.shift_limit_angst).astype(float)
         if len(limits) not in (1, 3) or not np.all(limits >= 0):
-            raise InputError(f"shift_limit_angst is {self.shift_limit_angst}: give one or three lengths in Å, 0 or more")
+            raise InputError(f"shift_limit_angst is {self.shift_limit_angst}: give 1 or 3 lengths in Å, 0 or more")
         object.__setattr__(self, "shift_limit_angst", tuple(np.broadcast_to(limits, 3).tolist()))
         symmetry_order(self.symmetry)
         for name, low, high in (
@@ -60,7 +61,8 @@ class AlignmentRound:
                 raise InputError(f"{name} is {value}: give a value from {low} to {high}")
         if self.highpass_angst and self.highpass_angst <= self.lowpass_angst:
             raise InputError(
-                f"high-pass {self.highpass_angst} Å is not coarser than the low-pass {self.lowpass_angst} Å: nothing would be left"
+                f"high-pass {self.highpass_angst} Å is not coarser than the low-pass {self.lowpass_angst} Å:"
+                " nothing would be left"
             )
 
     @classmethod

@@ -107,7 +107,8 @@ class Checkpoint:
         self.round_path = Path(folder) / f"checkpoint_{group}_round.npz"
         self.note = Path(folder) / f"checkpoint_{group}.json"
         relevant = {k: v for k, v in settings.items() if k not in ("threads", "gpu")}
-        self.key = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+        particles = Path(settings["particles"]).read_bytes()  # another start under the same name is another run
+        self.key = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode() + particles).hexdigest()
         self.records = []
 
     def load(self):
@@ -128,7 +129,7 @@ class Checkpoint:
         self.records.append(record)
         round_start = done - record.iteration
         write_result(self._numbered(self.path, done), table)
-        if not self._numbered(self.round_path, round_start).exists():
+        if record.iteration == 1:  # whatever an earlier run with other settings left there
             write_result(self._numbered(self.round_path, round_start), round_table)
         note = {
             "key": self.key,

@@ -116,7 +116,8 @@ class Work:
             boxes = read_result(self.settings["boxes"], ParticleBoxes)
             if len(boxes.paths) != len(self.table):
                 raise InputError(
-                    f"{self.settings['boxes']} lists {len(boxes.paths)} boxes for {len(self.table)} particles: write it anew"
+                    f"{self.settings['boxes']} lists {len(boxes.paths)} boxes for {len(self.table)} particles:"
+                    " write it anew"
                 )
             return BoxSource(boxes, self.tomograms)
         volumes = {}
@@ -141,6 +142,9 @@ class Work:
     def groups(self):
         """[(name, rows)] by the settings' "group_by", in a fixed order."""
         keys = self.settings.get("group_by") or []
+        unknown = sorted(set(keys) - {"tomogram", "half"})
+        if unknown:
+            raise InputError(f'"group_by" holds {unknown[0]!r}: give "tomogram", "half", both or neither')
         names = np.array(["all"] * len(self.table), dtype=object)
         if "half" in keys and np.any(self.table.half == 0):
             raise InputError("particles are not split into halves: run the even/odd split first")
@@ -150,7 +154,7 @@ class Work:
                 columns.append(self.table.tomogram_ids)
             if "half" in keys:
                 columns.append(np.array([HALF_NAMES[h] for h in self.table.half]))
-            names = np.array(["_".join(parts) for parts in zip(*columns)], dtype=object)
+            names = np.array(["_".join(parts) for parts in zip(*columns, strict=True)], dtype=object)
         return [(name, np.flatnonzero(names == name)) for name in sorted(set(names))]
 
     def map_at_work_size(self, path):
@@ -158,6 +162,8 @@ class Work:
         header = read_header(path)
         if len(set(header.shape)) != 1:
             raise InputError(f"{path} is {header.shape[::-1]} voxels: a reference or mask must be a cube")
+        if header.pixel_size <= 0:
+            raise InputError(f"{path} has no pixel size in its header: write it there (IMOD: alterheader -del)")
         volume = read_volume(path)
         if abs(header.pixel_size / self.pixel_size - 1) < 1e-3:
             return resize_box(volume, self.box_px)

@@ -32,9 +32,9 @@ def run_settings(settings):
     check_keys(settings, (*COMMON_ALLOWED, "binning", "invert"), COMMON_REQUIRED, "the settings of extract")
     work = Work(settings)
     binning = int(settings.get("binning", 1))
-    small = 2 * round(work.box_px / binning / 2)
+    small = 2 * round(work.box_px / max(binning, 1) / 2)
     if binning < 1 or small < 8:
-        raise InputError(f"binning {binning} leaves a box of {small} px: choose a smaller one")
+        raise InputError(f"binning {binning} leaves a box of {small} px: give 1 to {max(1, work.box_px // 8)}")
     pixel_size = work.pixel_size * work.box_px / small
     sign = -1.0 if settings.get("invert") else 1.0
     kept, dropped = [], []
@@ -43,8 +43,13 @@ def run_settings(settings):
         folder = work.output / tomogram_id
         folder.mkdir(exist_ok=True)
         rows = np.flatnonzero(work.table.tomogram_ids == tomogram_id)
+        if len(set(work.table.ids[rows])) < len(rows):
+            raise InputError(
+                f"particles of tomogram {tomogram_id} in {settings['particles']} share ids, which name"
+                " their files: renumber the particles"
+            )
         fits = box_fits(volume.shape, work.table.positions[rows], work.box_px)
-        for count, (row, whole) in enumerate(zip(rows, fits), 1):
+        for count, (row, whole) in enumerate(zip(rows, fits, strict=True), 1):
             number = int(work.table.ids[row])
             if not whole:
                 dropped.append({"id": number, "reason": f"box of {work.box_px} px leaves tomogram {tomogram_id}"})

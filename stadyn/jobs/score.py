@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The job that scores particles against a reference at their poses, without moving them."""
 
+from stadyn.core.errors import InputError
+from stadyn.core.fourier import lowpass_radius
 from stadyn.core.refinement import score_group
 from stadyn.io.results import write_result
 from stadyn.io.settings import check_keys, read_settings
-from stadyn.core.fourier import lowpass_radius
 
 from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work
 
@@ -22,6 +23,8 @@ def run(args):
 def run_settings(settings):
     """Score as the settings say; writes particles.npz with the new cc, and returns that table."""
     check_keys(settings, (*COMMON_ALLOWED, "lowpass_angst"), (*COMMON_REQUIRED, "reference"), "the settings of score")
+    if not settings["reference"]:
+        raise InputError("no reference is given: a score needs one, name its map")
     work = Work(settings)
     high = lowpass_radius(work.box_px, work.pixel_size, float(settings.get("lowpass_angst", 30.0)))
     cc, mask = work.table.cc.copy(), work.mask()

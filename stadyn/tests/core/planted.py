@@ -11,15 +11,18 @@ from stadyn.core.particle_data import TomogramSource
 from stadyn.core.particles import ParticleTable
 from stadyn.core.tomograms import MissingWedge, Tomogram
 
+IDENTITY = np.eye(3)
 FULL = MissingWedge(-90, 90)
-BLOBS = np.array([(6, 1, 2), (-3, 5, -2), (1, -6, 4), (-5, -3, -5), (3, 4, 5), (0, 1, -6), (-1, -2, 1), (0, 0, 0)], float)
+BLOBS = np.array(
+    [(6, 1, 2), (-3, 5, -2), (1, -6, 4), (-5, -3, -5), (3, 4, 5), (0, 1, -6), (-1, -2, 1), (0, 0, 0)], float
+)
 """(8, 3) pixels x, y, z from the box centre: no rotation and no mirror brings them onto themselves."""
 SIGMAS = np.array([1.3] * 7 + [4.0])
 WEIGHTS = -np.array([1.0, 0.8, 1.3, 0.7, 1.0, 1.2, 0.9, -6.9 * (1.3 / 4.0) ** 3])
-"""Dark protein in a bright halo. Their sum is zero: no mask or background changes the map, and a perfect match scores 1."""
+"""Dark protein in a bright halo. Their sum is zero: no background changes the map, and a perfect match scores 1."""
 
 
-def blob_map(box_px, rotation=np.eye(3), shift=(0.0, 0.0, 0.0), sigmas=SIGMAS, points=BLOBS, weights=WEIGHTS):
+def blob_map(box_px, rotation=IDENTITY, shift=(0.0, 0.0, 0.0), sigmas=SIGMAS, points=BLOBS, weights=WEIGHTS):
     """(n, n, n) float32: the blobs turned by `rotation` (reference -> tomogram), then moved by `shift` px (x, y, z)."""
     axis = np.arange(box_px) - box_px // 2
     out = np.zeros((box_px,) * 3)

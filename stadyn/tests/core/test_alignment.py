@@ -89,9 +89,9 @@ def test_the_slope_is_that_of_the_score(xp):
     weight = xp.broadcast_to(batch.weight, data.shape)
     shifts = start.positions - batch.centers
 
-    def score(turn=np.zeros(3), move=np.zeros(3), gradient=False):
+    def score(turn=(0, 0, 0), move=(0, 0, 0), gradient=False):
         rotations = start.rotations @ rotation_vectors_to_matrices(np.tile(turn, (3, 1)))
-        return _model(reference, data, weight, batch.frequencies, rotations, shifts + move, gradient)
+        return _model(reference, data, weight, batch.frequencies, rotations, shifts + np.asarray(move), gradient)
 
     cc, slope, _ = score(gradient=True)
     q = to_host(batch.frequencies) @ start.rotations

@@ -69,7 +69,7 @@ def test_wrong_poses_do_not_average(wedged):
 
 
 def test_the_weight_is_the_turned_wedge():
-    """The weight of one particle is 1 where its tilts reached and nothing where they did not, in the reference frame."""
+    """The weight of one particle is 1 where its tilts reached, 0 elsewhere, in the reference frame."""
     lone = plant(1, BOX, wedge=MissingWedge(-30, 30))
     average = average_of(lone)
     k = scipy.fft.fftfreq(BOX, 1 / BOX)

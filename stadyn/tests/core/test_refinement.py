@@ -74,7 +74,9 @@ def test_a_lost_azimuth_comes_back_with_a_reference(xp, noisy):
 def test_symmetry_searches_its_own_sector_only(engine, noisy):
     """With C6 a turn by 60 degrees is no other pose: from 60 degrees off nothing is found, and nothing sought."""
     start = noisy.truth.replace(rotations=noisy.truth.rotations @ rotation_z(90.0))
-    settings = AlignmentRound(1, 0, inplane_sampling_deg=10, refine=0, symmetry="C6", shift_limit_angst=5, lowpass_angst=15)
+    settings = AlignmentRound(
+        1, 0, inplane_sampling_deg=10, refine=0, symmetry="C6", shift_limit_angst=5, lowpass_angst=15
+    )
     rows = rows_of(noisy)[:4]
     found = Refinement((settings,), BOX, PIXEL, engine=engine).run(noisy.source, start, rows, noisy.reference)
     turned = rotation_errors_deg(found.rotations[rows], start.rotations[rows])

@@ -37,7 +37,9 @@ def test_a_cone_of_nothing_is_the_present_axis_alone():
     assert len(rotation_grid(0, 5, 0, 5)) == 1
 
 
-@pytest.mark.parametrize("inplane, step, closed", [(360, 10, 360), (60, 7, 60), (360, 8, 60), (30, 8, 360), (90, 7, 120)])
+@pytest.mark.parametrize(
+    "inplane, step, closed", [(360, 10, 360), (60, 7, 60), (360, 8, 60), (30, 8, 360), (90, 7, 120)]
+)
 def test_inplane_turns_cover_the_range_once(inplane, step, closed):
     grid = rotation_grid(0, 5, inplane, step, closed)
     angles = np.sort(inplane_errors_deg(grid, np.broadcast_to(EYE, grid.shape)))
@@ -96,7 +98,7 @@ def test_symmetry_shortens_the_turn():
         ({"lowpass_angst": float("nan")}, "lowpass_angst is nan"),
         ({"shift_modus": 5}, "shift_modus is 5"),
         ({"shift_limit_angst": (-1, 2, 2)}, "shift_limit_angst is .*0 or more"),
-        ({"shift_limit_angst": (1, 2)}, "one or three lengths"),
+        ({"shift_limit_angst": (1, 2)}, "1 or 3 lengths"),
         ({"lowpass_angst": 30, "highpass_angst": 20}, "nothing would be left"),
         ({"symmetry": "D2"}, "symmetry 'D2'"),
         ({"cone_rnage_deg": 5}, "unknown round parameter 'cone_rnage_deg'"),

@@ -80,7 +80,7 @@ def test_a_simulated_tilt_series_fills_what_the_weights_say(low, high):
         edge |= np.abs((angle - limit + 90) % 180 - 90) < np.degrees(1.5 / np.maximum(radius, 1)) + 2
     seen, missing = power[shell & ~edge & (weights > 0)], power[shell & ~edge & (weights == 0)]
     assert len(missing) > 300 and missing.mean() < 0.03 * seen.mean()
-    # Between the two limits' sizes one sign is seen and the other is not: a mirrored wedge has them the wrong way round.
+    # Between the two limits' sizes one sign is seen and the other is not; a mirrored wedge swaps them.
     middle, sign = (abs(low) + high) / 2, np.sign(low + high)
     there, mirrored = (shell & (radius >= 8) & (np.abs(angle - a) < 4) for a in (sign * middle, -sign * middle))
     assert power[there].mean() > 10 * power[mirrored].mean()
