@@ -8,7 +8,6 @@ import os
 import numpy as np
 import pytest
 from pwem.objects import SetOfFSCs, VolumeMask
-from scipy.spatial.transform import Rotation
 
 from stadyn.convert.coordinates import read_particles
 from stadyn.core.particles import EVEN, ODD
@@ -27,8 +26,8 @@ from .planted import PIXEL_SIZE, own_truth, plant, truth_of
 from .project import configured, launch
 
 BOX = 259.2
-TURN = rotation_z(11.0) @ Rotation.from_rotvec(np.radians([3, 0, 0])).as_matrix()
-SHIFT = np.array([0.4, 0.7, -0.9])
+TURN, SHIFT = rotation_z(11.0), np.array([0.0, 0.0, -1.4])
+"""What C6 leaves free between two halves: the azimuth and the height."""
 
 
 @pytest.fixture(scope="session")
@@ -87,15 +86,14 @@ def processed(project, half_maps):
     )
 
 
-def test_postprocessing_gives_mask_curves_and_map(processed):
+def test_postprocessing_gives_mask_curves_and_map(half_maps, processed):
     figures = processed.loadSummary()
     assert 2 * PIXEL_SIZE <= figures["resolution_angst"] < 40 and figures["b_factor"] == -200
     assert isinstance(processed.mask, VolumeMask) and isinstance(processed.fscs, SetOfFSCs)
     labels = [curve.getObjLabel() for curve in processed.fscs.iterItems()]
     assert "unmasked" in labels and "corrected" in labels
-    final = read_volume(processed.sharpenedMap.getFileName())
-    mask = read_volume(processed.mask.getFileName())
-    assert final[mask > 0.9].mean() > final[mask < 0.1].mean()
+    final, bright = (read_volume(m.getFileName()) for m in (processed.sharpenedMap, half_maps.average))
+    assert np.corrcoef(final.ravel(), bright.ravel())[0, 1] > 0.5
     assert any("0.143" in line for line in processed.summary())
 
 
@@ -118,10 +116,11 @@ def test_project_leaves_what_a_lab_hands_on(project, simulated, half_maps, proce
     tables = {name: read_table(tmp_path / f"particles_{name}.tbl", {1: "tomo_001", 2: "tomo_002"}) for name in TABLES}
     particles = read_particles(half_maps.particles)
     assert [os.path.basename(path) for path in paths.values()] == ["tomo_001.mrc", "tomo_002.mrc"]
-    assert len(tables["odd"].table) + len(tables["even"].table) == len(tables["all"].table) == len(particles)
-    row = np.flatnonzero(tables["all"].table.ids == particles.ids[7])[0]
-    np.testing.assert_allclose(tables["all"].table.positions[row], particles.positions[7], atol=1e-3)
-    np.testing.assert_allclose(tables["all"].table.rotations[row], particles.rotations[7], atol=1e-5)
+    counts = {name: len(table.particles) for name, table in tables.items()}
+    assert counts["odd"] + counts["even"] == counts["all"] == len(particles)
+    row = np.flatnonzero(tables["all"].particles.ids == particles.ids[7])[0]
+    np.testing.assert_allclose(tables["all"].particles.positions[row], particles.positions[7], atol=1e-3)
+    np.testing.assert_allclose(tables["all"].particles.rotations[row], particles.rotations[7], atol=1e-5)
     assert filecmp.cmp(tmp_path / "final_map.mrc", processed.sharpenedMap.getFileName(), shallow=False)
     assert filecmp.cmp(tmp_path / "average.mrc", half_maps.average.getFileName(), shallow=False)
     header, *lines = (tmp_path / "fsc.csv").read_text().splitlines()
