@@ -13,11 +13,13 @@ COMMANDS = {
     "score": ("stadyn.jobs.score", "cross-correlation of particles with a reference at their poses"),
     "select": ("stadyn.jobs.select", "select particles by cross-correlation, rebuilding the reference"),
     "extract": ("stadyn.jobs.extract", "write subtomograms to files"),
+    "find-shells": ("stadyn.jobs.find_shells", "find virus-like particles in tomograms"),
     "simulate": ("stadyn.jobs.simulate", "simulate tomograms of virus-like particles with a known truth"),
     "evaluate": ("stadyn.jobs.evaluate", "compare a particle table with the known truth"),
     "mask": ("stadyn.jobs.mask", "make a soft mask from a map"),
     "postprocess": ("stadyn.jobs.postprocess", "FSC, resolution and sharpened map of two half-maps"),
     "local-resolution": ("stadyn.jobs.local_resolution", "local resolution of two half-maps"),
+    "plot": ("stadyn.jobs.plot", "pictures of results: a file, or all in a run's folder"),
     "replay": ("stadyn.replay", "run a saved workflow through the host, unattended"),
 }
 
@@ -25,7 +27,9 @@ COMMANDS = {
 def main(argv=None):
     """Run one subcommand; returns its exit code."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="python -m stadyn", description="Subtomogram averaging of virus-like particles.")
+    parser = argparse.ArgumentParser(
+        prog="python -m stadyn", description="Subtomogram averaging of virus-like particles."
+    )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     wanted = argv[0] if argv else None
     for name, (module, summary) in COMMANDS.items():

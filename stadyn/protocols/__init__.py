@@ -6,6 +6,7 @@ from .average import StadynProtAverage
 from .average_of_averages import StadynProtAverageOfAverages
 from .common_height import StadynProtCommonHeight
 from .extract import StadynProtExtract
+from .find_shells import StadynProtFindShells
 from .half_maps import StadynProtHalfMaps
 from .import_dipoles import StadynProtImportDipoles
 from .import_tomograms import StadynProtImportTomograms

@@ -4,18 +4,16 @@
 from dataclasses import replace
 from enum import Enum
 
-import numpy as np
 from pyworkflow.protocol import params
 from tomo.objects import SetOfMeshes
 
 from stadyn.convert.meshes import read_dipoles as read_mesh_dipoles
-from stadyn.convert.meshes import write_dipoles
 from stadyn.convert.tomograms import match_tomogram, read_tomograms
 from stadyn.core.errors import InputError
 from stadyn.io.dipoles import check_dipoles, read_dipoles
-from stadyn.io.dipoles import write_dipoles as write_dipole_file
 
 from .base import StadynProtocol
+from .dipole_output import define_dipoles, dipole_lines
 
 FROM_FILE, FROM_POINTS = range(2)
 
@@ -77,19 +75,7 @@ class StadynProtImportDipoles(StadynProtocol):
         self._insertFunctionStep(self.importStep, needsGPU=False)
 
     def importStep(self):
-        tomograms, dipoles = self.given("inputTomograms"), self._dipoles()
-        write_dipole_file(self.resultPath("dipoles.csv"), dipoles)
-        output = self.createSet(SetOfMeshes)
-        output.setPrecedents(self.inputTomograms)
-        output.setSamplingRate(tomograms.getSamplingRate())
-        output.setBoxSize(20)  # only how large viewers draw a point
-        write_dipoles(dipoles, output, tomograms)
-        sources = ["inputTomograms"] + (["inputPoints"] if self.source == FROM_POINTS else [])
-        self.defineOutput(ImportDipolesOutputs.dipoles.name, output, *sources)
-        radii = [dipole.radius * tomograms.getSamplingRate() for dipole in dipoles]
-        self.saveSummary(
-            vlps=len(dipoles), tomograms=len({d.tomogram_id for d in dipoles}), mean_radius_angst=float(np.mean(radii))
-        )
+        define_dipoles(self, self._dipoles(), *(["inputPoints"] if self.source == FROM_POINTS else []))
 
     def _dipoles(self):
         """The dipoles in pixels of the input tomograms; InputError for any that do not fit them."""
@@ -129,9 +115,4 @@ class StadynProtImportDipoles(StadynProtocol):
         return [*super()._citations(), "CastanoDiez2017"]
 
     def _summaryLines(self, figures):
-        if not figures:
-            return []
-        return [
-            f"{figures['vlps']} virus-like particles in {figures['tomograms']} tomograms, mean radius "
-            f"{figures['mean_radius_angst']:.0f} Å."
-        ]
+        return dipole_lines(figures)
