@@ -10,8 +10,8 @@ from pathlib import Path
 from .core.errors import InputError
 
 HOSTS_CONF = "[localhost]\nPARALLEL_COMMAND = mpirun -np %_(JOB_NODES)d %_(COMMAND)s\n"
-DIED = "not found running on the machine"
-"""What the host says of a run whose process is gone; the end of its log says more."""
+SAYS_LITTLE = "not found running on the machine|returned non-zero exit status"
+"""What the host says of a run whose process, or job, is gone; the log knows the cause."""
 POLL_SECONDS = 2.0
 """Between two looks at a run that a queue system holds; a local one is waited for."""
 
@@ -102,13 +102,12 @@ def launch(project, run):
 def failure(run):
     """(sentence, log) why a run failed, as the user should read it, and where the whole story is."""
     stdout, stderr = os.path.abspath(run.getStdoutLog()), os.path.abspath(run.getStderrLog())
-    # A job that we queued speaks on its own stderr; the host only knows its exit code.
-    said = [line for log in (stderr, stdout) for line in _lines(log) if re.match(r"stadyn [a-z-]+: ", line)]
-    message = said[-1].partition(": ")[2] if said else _one_line(run.getErrorMessage())
-    if not message or DIED in message:
-        message = next(
-            (line for line in reversed(_lines(stderr)) if line.strip()), message or "it ended without a word"
-        )
+    message = _one_line(run.getErrorMessage())
+    if not message or re.search(SAYS_LITTLE, message):
+        # Logs of a resumed run go on where the first one stopped: the last cause counts.
+        lines = [line for log in (stdout, stderr) for line in _lines(log) if re.match(CAUSE, line)]
+        causes = [line for line in lines if not re.search(SAYS_LITTLE, line)]
+        message = causes[-1] if causes else message or "it ended without a word"
     return message, stderr if _lines(stderr) else stdout
 
 

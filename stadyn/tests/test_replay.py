@@ -3,12 +3,14 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from stadyn.__main__ import main
 from stadyn.core.errors import InputError
+from stadyn.host import failure
 from stadyn.io.mrc import write_volume
 from stadyn.workflow import parse_values, read_workflow
 
@@ -165,3 +167,26 @@ def test_unknown_protocol_is_named(folder, capsys):
     (folder / "odd.json").write_text(json.dumps(protocols))
     assert main(["replay", "odd.json", "--projects", "work"]) == 1
     assert "ProtFromElsewhere is not installed" in capsys.readouterr().err
+
+
+GONE = "Command 'x' returned non-zero exit status 1."
+
+
+@pytest.mark.parametrize(
+    "message, logged, told",
+    [
+        ("\x1b[31mProtocol failed: no such tomogram\x1b[0m", "", "no such tomogram"),
+        (GONE, f"ValueError: 3 is odd\nsubprocess.CalledProcessError: {GONE}", "ValueError: 3 is odd"),
+        ("Process 7 not found running on the machine.", "stadyn align: box too large", "stadyn align: box too large"),
+        ("", "nothing of use", "it ended without a word"),
+    ],
+)  # fmt: skip
+def test_the_cause_of_a_failure_is_found(tmp_path, message, logged, told):
+    (tmp_path / "run.stdout").write_text("")
+    (tmp_path / "run.stderr").write_text(f"Traceback (most recent call last):\n  raise Error\n{logged}\n")
+    run = SimpleNamespace(
+        getErrorMessage=lambda: message,
+        getStdoutLog=lambda: str(tmp_path / "run.stdout"),
+        getStderrLog=lambda: str(tmp_path / "run.stderr"),
+    )
+    assert failure(run) == (told, str(tmp_path / "run.stderr"))
