@@ -7,7 +7,7 @@ import scipy.fft
 
 from stadyn.core.averaging import AverageSum, finish, symmetrize
 from stadyn.core.particle_data import normalize, prepare
-from stadyn.core.refinement import average_group
+from stadyn.core.passes import average_group
 from stadyn.core.resample import rotate_volume
 from stadyn.core.rotations import rotation_z
 from stadyn.core.symmetry import symmetry_matrices

@@ -6,14 +6,8 @@ import pytest
 
 from stadyn.core.errors import InputError
 from stadyn.core.particle_data import ParticleData
-from stadyn.core.refinement import (
-    Refinement,
-    align_iteration,
-    average_group,
-    needs_coarse,
-    round_radii,
-    score_group,
-)
+from stadyn.core.passes import align_iteration, average_group, needs_coarse, round_radii, score_group
+from stadyn.core.refinement import Refinement
 from stadyn.core.rotations import rotation_z
 from stadyn.core.search import AlignmentRound
 from stadyn.core.tomograms import MissingWedge
@@ -129,7 +123,7 @@ def test_shift_modi_measure_from_their_own_anchor(modus, expected, monkeypatch):
     planted = plant(5, BOX, seed=2)
     start = misaligned(planted.truth, 0.0, 3.0)
     settings = AlignmentRound(2, 0, inplane_range_deg=0, shift_limit_angst=PIXEL, shift_modus=modus, lowpass_angst=30)
-    monkeypatch.setattr(Refinement, "_average", lambda *arguments: planted.reference)  # the anchor alone is asked for
+    monkeypatch.setattr(Refinement, "_reference", lambda *arguments: (planted.reference, 10.0))  # the anchor alone is asked for
     moved = []
 
     def save(done, table, round_table, record):
