@@ -57,3 +57,20 @@ def device_array_module(gpu=None):
 def thread_start(xp):
     """What a new thread calls first, or None: CuPy's current device belongs to the thread that chose it."""
     return None if xp is np else xp.cuda.Device().use
+
+
+def out_of_memory_errors():
+    """Exceptions that mean "no memory left", of the host and of a device in use."""
+    cupy = sys.modules.get("cupy")
+    return (MemoryError,) if cupy is None else (MemoryError, cupy.cuda.memory.OutOfMemoryError)
+
+
+def free_memory(xp=np):
+    """Bytes that can still be had, on the host or on the current device."""
+    if xp is not np:
+        return xp.cuda.runtime.memGetInfo()[0]
+    try:
+        with open("/proc/meminfo") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):  # not Linux: a modest guess that every machine has
+        return 4 * 2**30

@@ -116,7 +116,7 @@ def finish(total, symmetry="C1", fmin=0.01):
     n = total.box_px
     if total.n == 0:
         return Average(np.zeros((n, n, n), np.float32), np.zeros((n, n, n // 2 + 1), np.float32), 0)
-    data, weight = (symmetrize(_in_sphere(v), symmetry) for v in total.volumes())
+    data, weight = (symmetrize(_in_sphere(v), symmetry, (total.k - 1) / OVERSAMPLING) for v in total.volumes())
     spectrum = scipy.fft.rfftn(scipy.fft.ifftshift(data))
     weight = np.maximum(scipy.fft.rfftn(scipy.fft.ifftshift(weight)).real, 0)
     radius = frequency_radius(n)
@@ -136,16 +136,16 @@ def _in_sphere(volume, edge_px=2.0):
     return (volume * np.clip((n / 2 - 0.5 - radius) / edge_px, 0, 1)).astype(np.float32)
 
 
-def symmetrize(volume, symmetry):
+def symmetrize(volume, symmetry, high=None):
     """The mean of a volume over the rotations of "Cn" about z.
 
-    Turned by cubic splines on a grid twice as fine, where they are accurate up to the volume's own Nyquist.
+    Turned by cubic splines on a grid at least four times as fine as the finest frequency, where they are accurate;
+    `high` is that frequency in Fourier pixels, Nyquist by default.
     """
     rotations = symmetry_matrices(symmetry)
     if len(rotations) == 1:
         return volume
-    return np.mean(
-        [volume, *turned_copies(fourier_resize(volume, 2 * volume.shape[0]), rotations[1:], 2)],
-        axis=0,
-        dtype=np.float32,
-    )
+    n = volume.shape[0]
+    finer = 1 if high is not None and 4 * high <= n else 2
+    copies = turned_copies(fourier_resize(volume, finer * n), rotations[1:], finer)
+    return np.mean([volume, *copies], axis=0, dtype=np.float32)

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Particles as Fourier data: cropped once from their tomograms, normalised, cut to a band and kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from .alignment import COARSE_RADIUS
+from .arrays import free_memory
 from .fourier import OVERSAMPLING, band, half_cube
 from .resample import box_coordinates, crop
 from .transfer import Transfer
 
+KEPT_FRACTION = 0.5
+"""Of the memory that is free when a round begins, for particles that are kept; others are prepared anew each time."""
 BOXES_AT_ONCE = 2
 """Boxes transformed at once on a CPU: they stay in its cache from the crop to the coefficients."""
 BATCH = 32
@@ -69,6 +72,11 @@ class Batch:
     cubes: np.ndarray  # (b, g) complex64 oversampled coarse half grids, or None
     cube_shape: tuple
 
+    def part(self, which):
+        """Some of the particles, chosen by a slice or by indices, as a Batch."""
+        cubes = None if self.cubes is None else self.cubes[which]
+        return replace(self, rows=self.rows[which], centers=self.centers[which], data=self.data[which], cubes=cubes)
+
 
 def coarse_cube_samples():
     """Samples on either side of zero of a particle's coarse grid, one spare for interpolation."""
@@ -110,11 +118,11 @@ def batches_of_rows(table, rows, size=BATCH):
 class ParticleData:
     """The batches of one group of particles, prepared when first asked for and kept while memory allows."""
 
-    def __init__(self, source, table, rows, box_px, high, low, with_cubes, keep_bytes=8e9, xp=np):
-        self.source, self.table, self.box_px = source, table, box_px
+    def __init__(self, source, table, rows, box_px, high, low, with_cubes, keep_bytes=None, xp=np):
+        self.source, self.table, self.rows, self.box_px = source, table, rows, box_px
         self.high, self.low, self.with_cubes, self.xp = high, low, with_cubes, xp
         self.chunks = batches_of_rows(table, rows)
-        self.keep_bytes = keep_bytes
+        self.keep_bytes = KEPT_FRACTION * free_memory(xp) if keep_bytes is None else keep_bytes
         self._kept, self._bytes = {}, 0
 
     def __len__(self):

@@ -3,6 +3,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from .fsc import fsc
 from .particle_data import ParticleData
 from .passes import GLOBAL, align_iteration, needs_coarse, round_radii, sum_particles
 from .reference_filter import figure_of_merit, filtered, resolved_radius
+
 
 @dataclass(frozen=True)
 class IterationRecord:
@@ -89,8 +91,9 @@ class Refinement:
                     self.engine,
                     self.threads,
                     report and partial(_tell, report, label, len(data)),
+                    self.score,
                 )
-                record = _record(table, aligned, rows, group, number, iteration, self.pixel_size, started)
+                record = _record(table, aligned, rows, group, number, iteration, self.pixel_size, started, resolution)
                 table = aligned
                 if save:
                     save(passed, table, round_table, record)
@@ -115,6 +118,10 @@ class Refinement:
         if self.filter_by_fsc:
             volume = filtered(volume, figure_of_merit(curve))
         return volume, self.box_px * self.pixel_size / resolved_radius(curve, data.high)
+
+
+def _tell(report, label, total, done):
+    report(label, done, total)
 
 
 def _record(before, after, rows, group, number, iteration, pixel_size, started, resolution):

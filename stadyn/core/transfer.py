@@ -53,7 +53,7 @@ class Transfer:
         return xp.interp(radius.ravel(), xp.asarray(table), xp.asarray(values)).reshape(radius.shape).astype(np.float32)
 
     def _exposure(self, xp, frequencies, radius):
-        """Dose envelope (Grant & Grigorieff 2015) and cos(tilt) for the thicker ice (Bharat et al. 2015) of the nearest tilt."""
+        """Dose envelope (Grant & Grigorieff 2015) and cos(tilt) (Bharat et al. 2015) of the nearest tilt."""
         kx, kz = frequencies[..., 0], frequencies[..., 2]
         angle = xp.degrees(xp.arctan2(kz * xp.where(kx < 0, -1, 1), xp.abs(kx)))
         order = np.argsort(self.weighting.tilts_deg)

@@ -11,7 +11,8 @@ import numpy as np
 from stadyn.core.errors import InputError
 from stadyn.core.particle_data import BATCH
 from stadyn.core.particles import ParticleTable
-from stadyn.core.refinement import IterationRecord, Refinement, average_group
+from stadyn.core.passes import GLOBAL, SCORES, average_group
+from stadyn.core.refinement import IterationRecord, Refinement
 from stadyn.core.rotations import randomize_azimuth
 from stadyn.core.search import AlignmentRound
 from stadyn.io.results import read_result, write_result
@@ -20,6 +21,8 @@ from stadyn.io.settings import check_keys, read_settings, write_json
 from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work
 
 ENGINES = ("fast", "exhaustive")
+LOWPASS, BY_FSC = "lowpass", "fsc"
+REFERENCE_FILTERS = (LOWPASS, BY_FSC)
 
 
 def add_arguments(parser):
@@ -40,11 +43,17 @@ def run_settings(settings):
     ParticleTable, same rows, order and ids as the input
     """
     check_keys(
-        settings, (*COMMON_ALLOWED, "reference", "engine"), (*COMMON_REQUIRED, "rounds"), "the settings of align"
+        settings, (*COMMON_ALLOWED, "reference", "engine", "score", "reference_filter"), (*COMMON_REQUIRED, "rounds"), "the settings of align"
     )
     engine = settings.get("engine", "fast")
     if engine not in ENGINES:
         raise InputError(f"engine {engine!r}: choose one of {', '.join(ENGINES)}")
+    score, reference_filter = settings.get("score", GLOBAL), settings.get("reference_filter", LOWPASS)
+    if score not in SCORES:
+        raise InputError(f"score {score!r}: choose one of {', '.join(SCORES)}")
+    by_fsc = reference_filter == BY_FSC
+    if reference_filter not in REFERENCE_FILTERS:
+        raise InputError(f"reference filter {reference_filter!r}: choose one of {', '.join(REFERENCE_FILTERS)}")
     rounds = tuple(AlignmentRound.from_dict(r) for r in settings["rounds"])
     if not rounds:
         raise InputError("no rounds are given: an alignment needs at least one")
@@ -53,7 +62,7 @@ def run_settings(settings):
     table = work.table
     if settings.get("randomize_azimuth"):
         table = table.replace(rotations=randomize_azimuth(table.rotations, np.random.default_rng(work.seed)))
-    refinement = Refinement(rounds, work.box_px, work.pixel_size, work.fmin, engine, work.threads)
+    refinement = Refinement(rounds, work.box_px, work.pixel_size, work.fmin, engine, work.threads, score, by_fsc)
     mask, records = work.mask(), []
     final = table
     for group, rows in work.groups():

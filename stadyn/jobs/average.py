@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from stadyn.core.refinement import average_group
+from stadyn.core.passes import average_group
 from stadyn.core.rotations import randomize_azimuth
 from stadyn.core.symmetry import symmetry_order
 from stadyn.io.results import write_result

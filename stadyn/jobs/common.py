@@ -3,22 +3,26 @@
 
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from stadyn.core.arrays import device_array_module
 from stadyn.core.errors import InputError
+from stadyn.core.optics import Microscope
 from stadyn.core.particle_data import TomogramSource
 from stadyn.core.particles import EVEN, ODD, ParticleBoxes, ParticleTable
 from stadyn.core.resample import fourier_resize, inside, rescale_map, resize_box
-from stadyn.core.tomograms import MissingWedge, Tomogram
+from stadyn.core.tomograms import MissingWedge, Tomogram, Weighting
 from stadyn.io.mrc import open_volume, read_header, read_volume, write_volume
 from stadyn.io.results import read_result
 from stadyn.io.settings import check_keys
 
 COMMON_REQUIRED = ("tomograms", "particles", "output", "box_angst")
 COMMON_ALLOWED = ("boxes", "seed", "gpu", "threads", "group_by", "mask", "randomize_azimuth", "fmin")
+TOMOGRAM_KEYS = ("path", "shape", "tilt_min_deg", "tilt_max_deg")
+TOMOGRAM_KEYS += ("defocus_um", "microscope", "tilts_deg", "doses", "weight")
 HALF_NAMES = {ODD: "odd", EVEN: "even"}
 MIN_REPORT_SECONDS = 2.0
 
@@ -71,14 +75,34 @@ def tomograms_from_settings(entries):
     """dict id -> Tomogram of the "tomograms" of a settings file."""
     tomograms = {}
     for entry in entries:
-        check_keys(
-            entry, ("path", "shape", "tilt_min_deg", "tilt_max_deg"), ("id", "pixel_size"), "a tomogram of the settings"
-        )
+        check_keys(entry, TOMOGRAM_KEYS, ("id", "pixel_size"), "a tomogram of the settings")
         wedge = MissingWedge(entry.get("tilt_min_deg", -90.0), entry.get("tilt_max_deg", 90.0))
         path = entry.get("path", "")
         shape = tuple(entry.get("shape") or (read_header(path).shape if path else (0, 0, 0)))
-        tomograms[entry["id"]] = Tomogram(entry["id"], path, float(entry["pixel_size"]), shape, wedge)
+        weighting = _weighting(entry)
+        tomograms[entry["id"]] = Tomogram(entry["id"], path, float(entry["pixel_size"]), shape, wedge, weighting)
     return tomograms
+
+
+def _weighting(entry):
+    """The `Weighting` of a tomogram's entry, or None; its keys are the last of `TOMOGRAM_KEYS`."""
+    defocus, tilts, doses, path = (entry.get(key) for key in ("defocus_um", "tilts_deg", "doses", "weight"))
+    if defocus is None and tilts is None and doses is None and not path:
+        return None
+    if (tilts is None) != (doses is None) or (tilts is not None and len(tilts) != len(doses)):
+        raise InputError(f'tomogram {entry["id"]}: "tilts_deg" and "doses" belong together, one dose for each tilt')
+    optics = [f.name for f in fields(Microscope)]
+    microscope = Microscope(**check_keys(entry.get("microscope", {}), optics, (), "the microscope's settings"))
+    volume = read_volume(path) if path else None
+    if volume is not None and len(set(volume.shape)) != 1:
+        raise InputError(f"weight volume {path} is {volume.shape[::-1]} voxels: it must be a cube")
+    return Weighting(
+        None if defocus is None else 1e4 * float(defocus),
+        microscope,
+        None if tilts is None else tuple(tilts),
+        None if doses is None else tuple(doses),
+        volume,
+    )
 
 
 class Work:

@@ -3,7 +3,7 @@
 
 from stadyn.core.errors import InputError
 from stadyn.core.fourier import lowpass_radius
-from stadyn.core.refinement import score_group
+from stadyn.core.passes import score_group
 from stadyn.io.results import write_result
 from stadyn.io.settings import check_keys, read_settings
 

@@ -7,7 +7,7 @@ from stadyn.core.errors import InputError
 from stadyn.core.exclusion import exclude_within
 from stadyn.core.fourier import lowpass_radius
 from stadyn.core.particle_data import BATCH
-from stadyn.core.refinement import average_group, score_group
+from stadyn.core.passes import average_group, score_group
 from stadyn.core.selection import fit_cc_threshold, select_by_cc
 from stadyn.core.symmetry import symmetry_order
 from stadyn.io.results import write_result
