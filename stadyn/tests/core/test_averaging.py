@@ -96,6 +96,8 @@ def test_weights_count_the_particles(xp):
     inside = average.weight[average.weight > 0]
     assert average.weight.shape == (BOX, BOX, BOX // 2 + 1)
     assert np.median(inside) == pytest.approx(5, abs=0.1) and inside.max() < 6
+    middle = average.weight[0]  # kz = 0, where a coefficient and its Hermitian partner share the grid
+    assert np.median(middle[middle > 0]) == pytest.approx(5, abs=0.2)
 
 
 def test_c6_of_the_sum_is_the_six_fold_map_and_the_sense_of_the_turn_matters():

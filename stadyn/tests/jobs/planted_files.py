@@ -36,5 +36,10 @@ def written(folder, planted, table=None, name="particles", **settings):
     reference = folder / "map.mrc"
     write_volume(reference, planted.reference, 5.0)
     box_angst = len(planted.reference) * 5.0
-    common = {"tomograms": tomograms, "particles": str(particles), "box_angst": box_angst, "output": str(folder / "out")}
+    common = {
+        "tomograms": tomograms,
+        "particles": str(particles),
+        "box_angst": box_angst,
+        "output": str(folder / "out"),
+    }
     return {**common, **settings}

@@ -132,9 +132,7 @@ def test_both_keys_make_four_groups_each_with_its_own_reference(tmp_path, plante
     for group in groups:
         write_volume(tmp_path / f"{group}.mrc", planted.reference, 5.0)
     references = {g: str(tmp_path / f"{g}.mrc") for g in groups}
-    settings = written(
-        tmp_path, planted, start, rounds=[ROUND], group_by=["tomogram", "half"], reference=references
-    )
+    settings = written(tmp_path, planted, start, rounds=[ROUND], group_by=["tomogram", "half"], reference=references)
     found = align.run_settings(settings)
     assert errors(found, planted.truth)[1] < 0.3
     assert sorted(p.name for p in (tmp_path / "out").glob("average_*")) == sorted(f"average_{g}.mrc" for g in groups)
