@@ -12,6 +12,8 @@ from .core.errors import InputError
 HOSTS_CONF = "[localhost]\nPARALLEL_COMMAND = mpirun -np %_(JOB_NODES)d %_(COMMAND)s\n"
 SAYS_LITTLE = "not found running on the machine|returned non-zero exit status"
 """What the host says of a run whose process, or job, is gone; the log knows the cause."""
+CAUSE = r"stadyn [a-z-]+: |([A-Za-z_]\w*\.)*\w*(Error|Exception|Interrupt)\b"
+"""Lines of a log that say why: a job's own sentence, or the end of a traceback."""
 POLL_SECONDS = 2.0
 """Between two looks at a run that a queue system holds; a local one is waited for."""
 
