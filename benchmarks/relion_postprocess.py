@@ -5,8 +5,8 @@
 
 Needs RELION 3.1 (Debian and Ubuntu: ``apt-get install relion ghostscript``). Three simulated pairs: a blurred random
 "protein" in noise, with a box, pixel size, B-factor and noise level of its own; the soft mask is a sphere. Both
-programs get the same files, B-factor and low-pass. Printed per pair: the largest difference in any shell of each
-curve, the resolutions, the correlation of the sharpened maps, and the B-factors of the two Guinier plots.
+programs get the same files, B-factor and low-pass; the last pair also the MTF of a detector of smaller pixels. Printed
+per pair: the largest difference in any shell of each curve, the resolutions, the correlation of the sharpened maps.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from stadyn.core.fsc import COUNTINGS, FSCCurve, half_map_fsc
 from stadyn.core.masks import sphere
 from stadyn.io.mrc import read_volume, write_volume
 from stadyn.io.results import read_result
-from stadyn.io.star import read_star
+from stadyn.io.star import read_star, write_star
 from stadyn.jobs.postprocess import run_postprocess
 
 PROGRAM = "relion_postprocess"
@@ -51,6 +51,13 @@ def simulate_pair(folder, box, pixel_size, b_factor, noise, seed):
     return paths
 
 
+def write_mtf(path):
+    """A detector's MTF as a STAR file of RELION's kind; returns its path."""
+    frequency = np.linspace(0, 0.5, 251)
+    write_star(path, {"": {"rlnResolutionInversePixel": frequency, "rlnMtfValue": np.exp(-(2.2 * frequency**2))}})
+    return path
+
+
 def run_relion(folder, paths, *options):
     """Post-process as RELION does; returns the folder's postprocess.star and postprocess.mrc."""
     out = Path(folder) / "relion"
@@ -64,13 +71,17 @@ def run_relion(folder, paths, *options):
     return read_star(star), read_volume(out / "postprocess.mrc")
 
 
-def compare(folder, box, pixel_size, b_factor, noise, seed=0):
+def compare(folder, box, pixel_size, b_factor, noise, seed=0, with_mtf=False):
     """dict of the differences between the two programs on one simulated pair."""
     paths = simulate_pair(folder, box, pixel_size, b_factor, noise, seed)
     applied, lowpass = 0.8 * b_factor, 3.0 * pixel_size
-    star, theirs = run_relion(folder, paths, "--angpix", pixel_size, "--adhoc_bfac", applied, "--low_pass", lowpass)
+    options, more = ["--angpix", pixel_size, "--adhoc_bfac", applied, "--low_pass", lowpass], {}
+    if with_mtf:
+        more = {"mtf": write_mtf(Path(folder) / "mtf.star"), "mtf_pixel_size": 0.7 * pixel_size}
+        options += ["--mtf", more["mtf"], "--mtf_angpix", more["mtf_pixel_size"]]
+    star, theirs = run_relion(folder, paths, *options)
     out = Path(folder) / "stadyn"
-    summary = run_postprocess(*paths[:2], out, paths[2], b_factor=applied, lowpass_angst=lowpass)
+    summary = run_postprocess(*paths[:2], out, paths[2], b_factor=applied, lowpass_angst=lowpass, **more)
     ours = read_volume(out / "postprocess.mrc")
     curve = read_result(out / "fsc.npz", FSCCurve)
     result = {"correlation": float(np.corrcoef(ours.ravel(), theirs.ravel())[0, 1])}
@@ -95,7 +106,7 @@ def main():
         raise SystemExit(f"{PROGRAM} is not installed: apt-get install relion ghostscript")
     for number, (box, pair) in enumerate(zip(args.boxes, PAIRS, strict=True)):
         with tempfile.TemporaryDirectory() as folder:
-            found = compare(folder, box, *pair, seed=number)
+            found = compare(folder, box, *pair, seed=number, with_mtf=number == len(PAIRS) - 1)
         print(f"box {box}, {pair[0]} Å/px, B {pair[1]:.0f}: largest difference in any shell")
         print("  " + ", ".join(f"{name} {found[name]:.5f}" for name in COLUMNS))
         print(

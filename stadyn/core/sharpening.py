@@ -113,6 +113,27 @@ def sharpen(volume, pixel_size, b_factor=0.0, curve=None, lowpass_angst=None):
     return sfft.irfftn(transform, s=volume.shape)
 
 
+def divide_by_mtf(volume, pixel_size, frequency, values):
+    """The map as a detector of perfect transfer would have given it.
+
+    Parameters
+    ----------
+    volume : (n, n, n) float array
+    pixel_size : float, Å
+    frequency : (m,) float array, 1/Å, rising; multiply the 1/pixel of a curve by the camera's own pixels per Å
+    values : (m,) float array, positive, the modulation transfer function; constant beyond its ends
+
+    Returns
+    -------
+    (n, n, n) float32 array
+    """
+    box = volume.shape[0]
+    radius = frequency_radius(box)
+    gain = 1 / np.interp(radius / (box * pixel_size), frequency, values)
+    gain[radius >= box / 2] = 1  # RELION leaves the corners as they are
+    return sfft.irfftn(sfft.rfftn(np.asarray(volume, np.float32)) * gain.astype(np.float32), s=volume.shape)
+
+
 def fsc_weights(curve):
     """sqrt(2 FSC / (1 + FSC)) per shell, 0 from the first shell on where the FSC falls to nothing."""
     curve = np.asarray(curve, dtype=float)

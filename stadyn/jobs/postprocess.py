@@ -7,17 +7,18 @@ import numpy as np
 import scipy.fft
 
 import stadyn
+from stadyn.core.directional_fsc import AXES, HALF_ANGLE_DEG, directional_fsc
 from stadyn.core.errors import InputError
-from stadyn.core.fsc import half_map_fsc
+from stadyn.core.fsc import COUNTINGS, half_map_fsc
 from stadyn.core.masks import check_mask, filtered_mask
 from stadyn.core.resample import rotate_volume
-from stadyn.core.sharpening import COARSE_LIMIT_ANGST, flip_hand, guinier_fit, sharpen
+from stadyn.core.sharpening import COARSE_LIMIT_ANGST, divide_by_mtf, flip_hand, guinier_fit, sharpen
 from stadyn.core.symmetry import symmetry_matrices
 from stadyn.io.curves import write_curves_csv
 from stadyn.io.mrc import write_volume
+from stadyn.io.relion_postprocess import read_mtf, write_fsc_xml, write_postprocess_star
 from stadyn.io.results import write_result
 from stadyn.io.settings import write_json
-from stadyn.io.star import write_star
 
 from .half_maps import read_half_maps
 from .pictures import draw_pictures
@@ -34,6 +35,17 @@ def add_arguments(parser):
                         "interpolated: average them with their symmetry (default: %(default)s)")  # fmt: skip
     parser.add_argument("--b-factor", type=float, help="Å², negative sharpens (default: from the Guinier plot)")
     parser.add_argument("--lowpass", type=float, metavar="A", help="default: the resolution at FSC 0.143")
+    parser.add_argument("--fit-from", type=float, metavar="A", help="begin of the Guinier fit (default: 10 Å, or twice "
+                        "the resolution where that is coarser)")  # fmt: skip
+    parser.add_argument("--fit-to", type=float, metavar="A", help="its end (default: the resolution at FSC 0.143)")
+    parser.add_argument("--no-fsc-weighting", action="store_true", help="sharpen without weighting by the FSC")
+    parser.add_argument("--mtf", metavar="STAR", help="divide by this detector's MTF, a STAR file as RELION's")
+    parser.add_argument("--mtf-angpix", type=float, metavar="A", help="pixel of the detector at the specimen (default: "
+                        "the half-maps')")  # fmt: skip
+    parser.add_argument("--directional", type=float, nargs="?", const=HALF_ANGLE_DEG, metavar="DEG",
+                        help="also the FSC in cones of this half-angle (default: %(const)g)")  # fmt: skip
+    parser.add_argument("--counting", choices=COUNTINGS, default="relion", help="how coefficients count in the FSC "
+                        "(default: %(default)s)")  # fmt: skip
     parser.add_argument("--flip-hand", action="store_true", help="mirror the final map (x reversed)")
     parser.add_argument("--contrast", choices=("bright", "dark"), default="bright", help="of protein in the half-maps")
     parser.add_argument("--seed", type=int, default=1, help="of the random phases (default: %(default)s)")
@@ -43,7 +55,8 @@ def add_arguments(parser):
 def run(args):
     summary = run_postprocess(
         args.half1, args.half2, args.out, args.mask, args.symmetry, args.b_factor, args.lowpass, args.flip_hand,
-        args.contrast, args.seed, args.threads,
+        args.contrast, args.seed, args.threads, (args.fit_from, args.fit_to), not args.no_fsc_weighting, args.mtf,
+        args.mtf_angpix, args.directional, args.counting,
     )  # fmt: skip
     draw_pictures("save_postprocess_pictures", args.out)
     for message in summary["warnings"]:
@@ -56,12 +69,14 @@ def run(args):
 
 
 def run_postprocess(half1, half2, out, mask=None, symmetry="C1", b_factor=None, lowpass_angst=None, flip=False,
-                    contrast="bright", seed=1, threads=1):  # fmt: skip
+                    contrast="bright", seed=1, threads=1, fit_range_angst=(None, None), fsc_weighting=True, mtf=None,
+                    mtf_pixel_size=None, directional_deg=None, counting="relion"):  # fmt: skip
     """Post-process two half-maps; returns the summary as a dict.
 
-    Writes to `out`: fsc.npz (`FSCCurve`), fsc.star (RELION's column names), fsc.csv, guinier.npz (`GuinierFit`, where
-    a line could be fitted), mask.mrc (as used, in the frame of the half-maps), postprocess.mrc, postprocess_masked.mrc
-    (protein bright, mirrored if `flip`), postprocess.json.
+    Writes to `out`: fsc.npz (`FSCCurve`), fsc.csv, guinier.npz (`GuinierFit`, where a line could be fitted), mask.mrc
+    (as used, in the frame of the half-maps), postprocess.json, with `directional_deg` directional_fsc.npz, and under
+    RELION's names postprocess.mrc, postprocess_masked.mrc (protein bright, mirrored if `flip`), postprocess.star and
+    postprocess_fsc.xml.
 
     Raises
     ------
@@ -69,11 +84,12 @@ def run_postprocess(half1, half2, out, mask=None, symmetry="C1", b_factor=None, 
         For files that do not belong together, and for half-maps that agree at no resolution.
     """
     maps = read_half_maps(half1, half2, mask, contrast)
+    transfer = None if mtf is None else read_mtf(mtf)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     with scipy.fft.set_workers(threads):
         used_mask = _symmetric_mask(maps, symmetry) if mask is None else maps.mask
-        curve = half_map_fsc(maps.half1, maps.half2, maps.pixel_size, used_mask, seed)
+        curve = half_map_fsc(maps.half1, maps.half2, maps.pixel_size, used_mask, seed, counting)
         write_volume(out / "mask.mrc", used_mask, maps.pixel_size, "stadyn mask used for the FSC")
         write_result(out / "fsc.npz", curve)
         write_curves_csv(out / "fsc.csv", _curve_columns(curve))
@@ -82,18 +98,25 @@ def run_postprocess(half1, half2, out, mask=None, symmetry="C1", b_factor=None, 
                 f"{half1} and {half2} agree at no resolution (FSC under 0.143 from the first shell on, see "
                 f"{out / 'fsc.csv'}): check that they are aligned to each other and have the same contrast"
             )
-        fit, reason = _fit_or_reason(maps.mean * used_mask, maps.pixel_size, curve)
+        mean = maps.mean
+        if transfer is not None:
+            detector = 1 / (mtf_pixel_size or maps.pixel_size)
+            mean = divide_by_mtf(mean, maps.pixel_size, transfer[0] * detector, transfer[1])
+        fit, reason = _fit_or_reason(mean * used_mask, maps.pixel_size, curve, fit_range_angst, fsc_weighting)
         applied, warnings = _applied_b_factor(b_factor, fit, reason)
         lowpass = curve.resolution_0143_angst if lowpass_angst is None else lowpass_angst
-        final = sharpen(maps.mean, maps.pixel_size, applied, curve.corrected, lowpass)
+        final = sharpen(mean, maps.pixel_size, applied, curve.corrected if fsc_weighting else None, lowpass)
+        cones = _write_directional(out, maps, used_mask, directional_deg)
     summary = {
         "half1": str(half1), "half2": str(half2), "mask": str(out / "mask.mrc") if mask is None else str(mask),
         "symmetry_of_mask": symmetry, "contrast_of_input": contrast, "seed": seed, **_numbers(curve, fit),
         "b_factor": applied, "lowpass_angst": lowpass, "hand_flipped": bool(flip), "contrast_of_output": "bright",
+        "fsc_weighting": bool(fsc_weighting), "mtf": None if mtf is None else str(mtf), "counting": counting, **cones,
         "warnings": check_mask(used_mask) + _fsc_warnings(curve) + warnings, "stadyn": stadyn.__version__,
     }  # fmt: skip
     _write_maps(out, final, final * used_mask, summary)
-    write_star(out / "fsc.star", star_blocks(curve, summary, fit))
+    write_postprocess_star(out / "postprocess.star", curve, summary, fit)
+    write_fsc_xml(out / "postprocess_fsc.xml", curve)
     (out / "guinier.npz").unlink(missing_ok=True)  # an earlier run's must not stand beside this run's curves
     if fit is not None:
         write_result(out / "guinier.npz", fit)
@@ -120,42 +143,18 @@ def _write_maps(out, final, masked, summary):
         write_volume(out / name, mirrored, summary["pixel_size"], label)
 
 
-def star_blocks(curve, summary, fit=None):
-    """The blocks of RELION's postprocess.star (3.1): general, fsc, and guinier where a line was fitted."""
-    general = {
-        "rlnFinalResolution": curve.resolution_shell_angst,
-        "rlnBfactorUsedForSharpening": summary["b_factor"],
-        "rlnUnfilteredMapHalf1": summary["half1"],
-        "rlnUnfilteredMapHalf2": summary["half2"],
-        "rlnMaskName": summary["mask"],
+def _write_directional(out, maps, mask, half_angle_deg):
+    """Write directional_fsc.npz where it is wanted; returns its part of the summary."""
+    path = out / "directional_fsc.npz"
+    path.unlink(missing_ok=True)  # an earlier run's
+    if half_angle_deg is None:
+        return {}
+    result = directional_fsc(maps.half1, maps.half2, maps.pixel_size, mask, half_angle_deg)
+    write_result(path, result)
+    return {
+        "directional_resolution_angst": {name: result.axis(name) for name in AXES},
+        "directional_anisotropy": result.anisotropy(),
     }
-    if np.isfinite(curve.randomised_from_angst):
-        general["rlnRandomiseFrom"] = curve.randomised_from_angst
-    with np.errstate(divide="ignore"):
-        angst = np.where(curve.frequency > 0, 1 / curve.frequency, 999.0)  # RELION's 999 for the mean
-    blocks = {
-        "general": general,
-        "fsc": {
-            "rlnSpectralIndex": np.arange(len(curve.frequency)),
-            "rlnResolution": curve.frequency,
-            "rlnAngstromResolution": angst,
-            "rlnFourierShellCorrelationCorrected": curve.corrected,
-            "rlnFourierShellCorrelationUnmaskedMaps": curve.unmasked,
-            "rlnFourierShellCorrelationMaskedMaps": curve.masked,
-        },
-    }
-    if np.isfinite(curve.randomised_from_angst):
-        blocks["fsc"]["rlnCorrectedFourierShellCorrelationPhaseRandomizedMaskedMaps"] = curve.randomised
-    if fit is not None:
-        general["rlnFittedSlopeGuinierPlot"] = fit.b_factor / 4
-        general["rlnFittedInterceptGuinierPlot"] = fit.intercept
-        general["rlnCorrelationFitGuinierPlot"] = fit.r
-        blocks["guinier"] = {
-            "rlnResolutionSquared": fit.inverse_square,
-            "rlnLogAmplitudesOriginal": np.nan_to_num(fit.ln_amplitude, nan=-99.0),  # RELION's -99 for no amplitude
-            "rlnLogAmplitudesWeighted": np.nan_to_num(fit.ln_weighted, nan=-99.0),
-        }
-    return blocks
 
 
 def _curve_columns(curve):
@@ -180,10 +179,13 @@ def _fsc_warnings(curve):
     return []
 
 
-def _fit_or_reason(mean, pixel_size, curve):
+def _fit_or_reason(mean, pixel_size, curve, fit_range_angst, fsc_weighting):
     """The Guinier fit, or None and why there is none: too few shells must not stop a run that typed its B-factor."""
+    coarse, fine = fit_range_angst
+    fine = curve.resolution_0143_angst if fine is None else fine
+    weights = curve.corrected if fsc_weighting else np.ones_like(curve.corrected)
     try:
-        return guinier_fit(mean, pixel_size, curve.corrected, curve.resolution_0143_angst), None
+        return guinier_fit(mean, pixel_size, weights, fine, coarse), None
     except InputError as error:
         return None, str(error)
 

@@ -15,7 +15,7 @@ from stadyn.core.masks import sphere
 from stadyn.core.sharpening import flip_hand, sharpen
 from stadyn.io.mrc import read_header, read_volume, write_volume
 from stadyn.io.results import read_result
-from stadyn.io.star import read_star
+from stadyn.io.star import read_star, write_star
 from stadyn.jobs.mask import run_mask
 from stadyn.jobs.postprocess import run_postprocess
 
@@ -55,14 +55,15 @@ def files(folder):
 def test_postprocess_command(halves, tmp_path, capsys):
     out = tmp_path / "post"
     assert main(["postprocess", *files(halves), "--mask", str(halves / "mask.mrc"), "--out", str(out)]) == 0
-    wanted = "fsc.npz guinier.npz fsc.star fsc.csv mask.mrc postprocess.mrc postprocess_masked.mrc postprocess.json"
-    assert {p.name for p in out.iterdir()} == {*wanted.split(), "fsc.png", "guinier.png", "slices.png"}
+    wanted = "fsc.npz guinier.npz postprocess.star postprocess_fsc.xml fsc.csv mask.mrc postprocess.mrc"
+    wanted += " postprocess_masked.mrc postprocess.json fsc.png guinier.png slices.png"
+    assert {p.name for p in out.iterdir()} == set(wanted.split())
     summary = json.loads((out / "postprocess.json").read_text())
     assert summary["resolution_0143_angst"] == pytest.approx(true_resolution(halves), rel=0.05)
     assert summary["b_factor"] == summary["b_factor_fitted"] == pytest.approx(-700, rel=0.1)
     assert summary["warnings"] == []
     curve = read_result(out / "fsc.npz", FSCCurve)
-    star = read_star(out / "fsc.star")
+    star = read_star(out / "postprocess.star")
     assert star["general"]["rlnFinalResolution"] == pytest.approx(curve.resolution_shell_angst)
     assert np.allclose(star["fsc"]["rlnFourierShellCorrelationCorrected"], curve.corrected)
     name = "rlnCorrectedFourierShellCorrelationPhaseRandomizedMaskedMaps"
@@ -89,6 +90,26 @@ def test_typed_b_factor_dark_input_and_flipped_hand(halves, tmp_path):
         plain, mirrored = (read_volume(tmp_path / kind / name) for kind in ("bright", "dark"))
         assert np.allclose(mirrored, flip_hand(plain), atol=1e-5)
         assert np.abs(mirrored - plain).max() > 0.1
+
+
+def test_fit_range_weights_mtf_and_cones(halves, tmp_path, capsys):
+    mask, out = str(halves / "mask.mrc"), tmp_path / "out"
+    frequency = np.linspace(0, 0.5, 11)
+    mtf = {"rlnResolutionInversePixel": frequency, "rlnMtfValue": np.exp(-(frequency**2) * 100 / 4 / PIXEL**2)}
+    write_star(tmp_path / "mtf.star", {"mtf": mtf})
+    words = ["--mask", mask, "--fit-from", "18", "--fit-to", "9", "--no-fsc-weighting", "--directional", "30"]
+    assert main(["postprocess", *files(halves), *words, "--out", str(out)]) == 0
+    plain = json.loads((out / "postprocess.json").read_text())
+    assert plain["guinier_range_angst"] == [18, 9] and plain["fsc_weighting"] is False
+    assert set(plain["directional_resolution_angst"]) == {"x", "y", "z"} and plain["directional_anisotropy"] < 1.3
+    assert (out / "directional_fsc.npz").exists() and (out / "directional_fsc.png").exists()
+    corrected = run_postprocess(*files(halves), out, mask, mtf=tmp_path / "mtf.star", fit_range_angst=(18, 9))
+    again = run_postprocess(*files(halves), tmp_path / "again", mask, fit_range_angst=(18, 9))
+    # An MTF of exp(-100 / 4d²) is a B-factor of -100, which dividing by it takes away.
+    assert corrected["b_factor_fitted"] - again["b_factor_fitted"] == pytest.approx(100, abs=5)
+    assert not (out / "directional_fsc.npz").exists()  # an earlier run's
+    assert main(["postprocess", *files(halves), "--mtf", str(out / "postprocess.star"), "--out", str(out)]) == 1
+    assert "MTF of a detector" in capsys.readouterr().err
 
 
 def test_a_mask_is_made_where_none_is_given(halves, tmp_path):
