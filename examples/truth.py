@@ -12,7 +12,7 @@ from stadyn.core.refinement import Refinement
 from stadyn.core.resample import rescale_map, rotate_volume
 from stadyn.core.search import AlignmentRound
 from stadyn.core.symmetry import symmetry_order
-from stadyn.core.tomograms import MissingWedge
+from stadyn.core.tomograms import MissingWedge, Tomogram
 from stadyn.io.mrc import read_header, read_volume
 from stadyn.io.results import read_result
 from stadyn.jobs.evaluate import read_particles, summary
@@ -25,12 +25,9 @@ SEED = 1
 class MapSource:
     """One map, given to the engine as if it were a particle without a missing wedge."""
 
-    def __init__(self, volume):
+    def __init__(self, volume, pixel_size):
         self.volume = volume
-
-    def wedge(self, tomogram_id):
-        """Nothing is missing."""
-        return MissingWedge(-90.0, 90.0)
+        self.tomograms = {"map": Tomogram("map", "", pixel_size, volume.shape, MissingWedge(-90.0, 90.0))}
 
     def boxes(self, table, rows, box_px):
         """((1, n, n, n) box, (1, 3) centre) of the map."""
@@ -85,7 +82,7 @@ def superpose(reference, volume, mask, pixel_size, lowpass_angst, symmetry):
     )  # fmt: skip
     start = ParticleTable(np.zeros((1, 3)), np.eye(3)[None], ["map"])
     engine = Refinement((search,), volume.shape[0], pixel_size)
-    pose = engine.run(MapSource(volume), start, np.arange(1), reference=reference)
+    pose = engine.run(MapSource(volume, pixel_size), start, np.arange(1), reference=reference)
     rotation, shift = pose.rotations[0], pose.positions[0]
     moved = rotate_volume(reference, rotation.T, -rotation.T @ shift)
     return moved, correlation(moved, volume, mask, pixel_size, lowpass_angst)

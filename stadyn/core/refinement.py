@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 
 from .averaging import finish
+from .crew import LocalCrew
 from .fsc import fsc
-from .particle_data import ParticleData
-from .passes import GLOBAL, align_iteration, needs_coarse, round_radii, sum_particles
+from .passes import GLOBAL, needs_coarse, round_radii
 from .reference_filter import figure_of_merit, filtered, resolved_radius
 
 
@@ -43,8 +43,9 @@ class Refinement:
     filter_by_fsc: bool = False  # weight the reference by its own FSC instead of trusting the low-pass alone
 
     def run(
-        self, source, table, rows, reference=None, mask=None, group="all", resumed=None, save=None, report=None, xp=np
-    ):
+        self, source, table, rows, reference=None, mask=None, group="all", resumed=None, save=None, report=None,
+        xp=np, crew=None,
+    ):  # fmt: skip
         """Align `rows` of a table through all rounds; each iteration starts from the average of the last one's poses.
 
         Parameters
@@ -53,63 +54,51 @@ class Refinement:
         resumed : (iterations done, table then, table at the start of that round), to continue a broken run
         save : callable (iterations done, table, table at the round's start, IterationRecord), after each iteration
         report : callable (text, done, total) during an iteration
+        crew : who works; the threads of this process by default
 
         Returns
         -------
         ParticleTable
         """
+        crew = crew or LocalCrew(source, self.box_px, self.pixel_size, self.engine, self.score, self.threads, xp)
         original, passed = table, 0
         done, table, round_table = resumed or (0, table, None)
         renewed = reference is None or done > 0
         for number, settings in enumerate(self.rounds, 1):
             high, low = round_radii(settings, self.box_px, self.pixel_size)
             coarse = self.engine == "fast" and needs_coarse(settings, self.pixel_size, self.box_px)
-            data = None
+            begun = False
             for iteration in range(1, settings.iterations + 1):
                 passed += 1
                 if passed <= done:
                     continue
                 if iteration == 1:
                     round_table = table
-                if data is None:  # boxes are cut at the poses of the round's start, also when a broken run goes on
-                    data = ParticleData(source, round_table, rows, self.box_px, high, low, coarse, xp=xp)
-                resolution = float("nan")
+                if not begun:  # boxes are cut at the poses of the round's start, also when a broken run goes on
+                    crew.begin(round_table, rows, high, low, coarse)
+                    begun = True
+                started, resolution = time.monotonic(), float("nan")
                 if renewed:
-                    reference, resolution = self._reference(data, source, table, rows, settings.symmetry, mask)
+                    reference, resolution = self._reference(crew, table, rows, settings.symmetry, mask, high)
                 renewed = True
                 anchors = {1: original, 3: round_table, 4: original}.get(settings.shift_modus, table).positions
-                started = time.monotonic()
                 label = f"{group}: round {number}/{len(self.rounds)} iteration {iteration}/{settings.iterations}"
-                aligned = align_iteration(
-                    data,
-                    table,
-                    anchors,
-                    reference,
-                    mask,
-                    settings,
-                    self.pixel_size,
-                    self.engine,
-                    self.threads,
-                    report and partial(_tell, report, label, len(data)),
-                    self.score,
-                )
+                tell = report and partial(_tell, report, label, crew.steps())
+                aligned = crew.align(table, anchors, reference, mask, settings, tell)
                 record = _record(table, aligned, rows, group, number, iteration, self.pixel_size, started, resolution)
                 table = aligned
                 if save:
                     save(passed, table, round_table, record)
         return table
 
-    def _reference(self, data, source, table, rows, symmetry, mask):
+    def _reference(self, crew, table, rows, symmetry, mask, high):
         """The average at the present poses, and its resolution by the FSC of the averages of every other particle.
 
         Only particles of this group take part, so the halves of a gold standard stay apart.
         """
-        if data.low > 0:  # a high-passed band lacks what an average needs
-            data = ParticleData(source, table, rows, self.box_px, data.high, 0.0, False, keep_bytes=0, xp=data.xp)
         first = np.zeros(len(table), bool)
         first[rows[::2]] = True
-        total = sum_particles(data, table, self.threads, chosen=first)
-        other = sum_particles(data, table, self.threads, chosen=~first)
+        total, other = crew.sums(table, first)
         halves = [finish(part, symmetry, self.fmin).volume for part in (total, other)]
         total.merge(other)
         volume = finish(total, symmetry, self.fmin).volume
@@ -117,11 +106,11 @@ class Refinement:
         curve = fsc(halves[0] * soft, halves[1] * soft)
         if self.filter_by_fsc:
             volume = filtered(volume, figure_of_merit(curve))
-        return volume, self.box_px * self.pixel_size / resolved_radius(curve, data.high)
+        return volume, self.box_px * self.pixel_size / resolved_radius(curve, high)
 
 
-def _tell(report, label, total, done):
-    report(label, done, total)
+def _tell(report, label, whole, done):
+    report(label, done, whole)
 
 
 def _record(before, after, rows, group, number, iteration, pixel_size, started, resolution):

@@ -135,6 +135,9 @@ def back_project(spectra, tilts_deg, image_shape, volume_shape, workers=1):
     stack = np.concatenate(images)  # (tilt * column, y)
     x = np.arange(nx) - nx // 2
     tilts = np.radians(tilts_deg)[:, None]
+    reach = np.max(np.abs(x * np.cos(tilts)) + nz // 2 * np.abs(np.sin(tilts)))
+    if reach >= image_shape[1] // 2 - 1:
+        raise ValueError(f"images {image_shape[1]} px wide do not cover a volume of {volume_shape} at every tilt")
 
     def slab(z):
         place = 2 * (x * np.cos(tilts) + (z - nz // 2) * np.sin(tilts) + image_shape[1] // 2)

@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import check_keys, read_settings, write_json
 
 from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work
+from .processes import ProcessCrew
 
 ENGINES = ("fast", "exhaustive")
 LOWPASS, BY_FSC = "lowpass", "fsc"
@@ -42,9 +44,8 @@ def run_settings(settings):
     -------
     ParticleTable, same rows, order and ids as the input
     """
-    check_keys(
-        settings, (*COMMON_ALLOWED, "reference", "engine", "score", "reference_filter"), (*COMMON_REQUIRED, "rounds"), "the settings of align"
-    )
+    allowed = (*COMMON_ALLOWED, "reference", "engine", "score", "reference_filter", "processes")
+    check_keys(settings, allowed, (*COMMON_REQUIRED, "rounds"), "the settings of align")
     engine = settings.get("engine", "fast")
     if engine not in ENGINES:
         raise InputError(f"engine {engine!r}: choose one of {', '.join(ENGINES)}")
@@ -57,47 +58,48 @@ def run_settings(settings):
     rounds = tuple(AlignmentRound.from_dict(r) for r in settings["rounds"])
     if not rounds:
         raise InputError("no rounds are given: an alignment needs at least one")
-    work = Work(settings)
+    work, devices = Work(settings), _devices(settings)
     work.progress.per_step = BATCH
     table = work.table
     if settings.get("randomize_azimuth"):
         table = table.replace(rotations=randomize_azimuth(table.rotations, np.random.default_rng(work.seed)))
     refinement = Refinement(rounds, work.box_px, work.pixel_size, work.fmin, engine, work.threads, score, by_fsc)
-    mask, records = work.mask(), []
-    final = table
-    for group, rows in work.groups():
-        checkpoint = Checkpoint(work.output, group, settings)
-        resumed = checkpoint.load()
-        aligned = refinement.run(
-            work.source,
-            table,
-            rows,
-            work.reference(group),
-            mask,
-            group,
-            resumed,
-            checkpoint.save,
-            work.progress,
-            work.xp,
-        )
-        records += checkpoint.records
-        final = _with_rows(final, aligned, rows)
-        average = average_group(
-            work.source,
-            aligned,
-            rows,
-            work.box_px,
-            work.box_px // 2 - 1,
-            rounds[-1].symmetry,
-            work.fmin,
-            work.threads,
-            work.xp,
-        )
-        work.write_average(group, average)
-        print(f"{group}: {len(rows)} particles aligned, mean cc {np.nanmean(aligned.cc[rows]):.4f}", flush=True)
+    with ExitStack() as stack:
+        crew = None
+        if devices is not None:
+            crew = stack.enter_context(ProcessCrew(settings, work.box_px, work.pixel_size, engine, score, devices))
+        final, records = _align_groups(work, table, refinement, crew)
     write_result(work.output / "particles.npz", final)
     write_json(work.output / "convergence.json", [asdict(record) for record in records])
     return final
+
+
+def _devices(settings):
+    """What each of several processes works on, or None when this process does it all."""
+    gpus, processes = settings.get("gpu") or [], int(settings.get("processes") or 1)
+    if len(gpus) > 1:
+        return list(gpus)
+    return [None] * processes if processes > 1 and not gpus else None
+
+
+def _align_groups(work, table, refinement, crew):
+    """Every group to its end, with its average; returns the table and the IterationRecords."""
+    mask, records, final = work.mask(), [], table
+    for group, rows in work.groups():
+        checkpoint = Checkpoint(work.output, group, work.settings)
+        aligned = refinement.run(
+            work.source, table, rows, work.reference(group), mask, group, checkpoint.load(), checkpoint.save,
+            work.progress, work.xp, crew,
+        )  # fmt: skip
+        records += checkpoint.records
+        final = _with_rows(final, aligned, rows)
+        average = average_group(
+            work.source, aligned, rows, work.box_px, work.box_px // 2 - 1, refinement.rounds[-1].symmetry, work.fmin,
+            work.threads, work.xp,
+        )  # fmt: skip
+        work.write_average(group, average)
+        print(f"{group}: {len(rows)} particles aligned, mean cc {np.nanmean(aligned.cc[rows]):.4f}", flush=True)
+    return final, records
 
 
 def _with_rows(table, aligned, rows):
@@ -115,7 +117,7 @@ class Checkpoint:
         self.path = Path(folder) / f"checkpoint_{group}.npz"
         self.round_path = Path(folder) / f"checkpoint_{group}_round.npz"
         self.note = Path(folder) / f"checkpoint_{group}.json"
-        relevant = {k: v for k, v in settings.items() if k not in ("threads", "gpu")}
+        relevant = {k: v for k, v in settings.items() if k not in ("threads", "gpu", "processes")}
         particles = Path(settings["particles"]).read_bytes()  # another start under the same name is another run
         self.key = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode() + particles).hexdigest()
         self.records = []
