@@ -20,6 +20,7 @@ COMMANDS = {
     "postprocess": ("stadyn.jobs.postprocess", "FSC, resolution and sharpened map of two half-maps"),
     "local-resolution": ("stadyn.jobs.local_resolution", "local resolution of two half-maps"),
     "plot": ("stadyn.jobs.plot", "pictures of results: a file, or all in a run's folder"),
+    "convert": ("stadyn.jobs.convert", "bring a table of particles from one format to another"),
     "replay": ("stadyn.replay", "run a saved workflow through the host, unattended"),
 }
 

@@ -5,12 +5,14 @@ import numpy as np
 
 from stadyn.core.fsc import CONSERVATIVE_THRESHOLD, GOLD_STANDARD_THRESHOLD
 
-# Okabe & Ito's colours, which the colour-blind tell apart too (jfly.uni-koeln.de/color); line styles serve grey prints
+from .colors import BLACK, BLUE, GREEN, VERMILION
+
+# Line styles serve grey prints.
 CURVES = {
-    "corrected": ("#000000", "-", 2.0),
-    "unmasked": ("#0072B2", "--", 1.2),
-    "masked": ("#009E73", "-.", 1.2),
-    "randomised": ("#D55E00", ":", 1.5),
+    "corrected": (BLACK, "-", 2.0),
+    "unmasked": (BLUE, "--", 1.2),
+    "masked": (GREEN, "-.", 1.2),
+    "randomised": (VERMILION, ":", 1.5),
 }
 LABELS = {"corrected": "corrected", "unmasked": "unmasked", "masked": "masked", "randomised": "phase-randomised"}
 
@@ -30,12 +32,12 @@ def plot_fsc(ax, curve):
         if np.isfinite(resolution):
             ax.plot(1 / resolution, threshold, "o", color="black", markersize=4)
         ax.annotate(
-            f"{threshold:g}: {_angst(resolution)}", (1.0, threshold), xycoords=("axes fraction", "data"), ha="right",
-            va="bottom", xytext=(-4, 2), textcoords="offset points", fontsize=8,
+            f"FSC {threshold:g}: {_angst(resolution)}", (0.0, threshold), xycoords=("axes fraction", "data"),
+            va="bottom", xytext=(6, 2), textcoords="offset points", fontsize=9,
         )  # fmt: skip
     ax.axhline(0, color="0.85", linewidth=0.8, zorder=0)
     if np.isfinite(curve.randomised_from_angst):
-        ax.axvline(1 / curve.randomised_from_angst, color="#D55E00", linewidth=0.8, linestyle=":", alpha=0.7)
+        ax.axvline(1 / curve.randomised_from_angst, color=VERMILION, linewidth=0.8, linestyle=":", alpha=0.7)
     ax.set(xlim=(0, curve.frequency[-1]), ylim=(-0.1, 1.03), xlabel="spatial frequency (1/Å)")
     ax.set_ylabel("Fourier shell correlation")
     _resolution_axis(ax)

@@ -3,6 +3,8 @@
 
 import numpy as np
 
+from .colors import BLUE, VERMILION, YELLOW
+
 GREY_PERCENTILES = (0.5, 99.5)
 # vertical axis, horizontal axis, how to cut [z, y, x] at an (x, y, z) point
 PLANES = {
@@ -44,14 +46,15 @@ def plot_slice(ax, volume, pixel_size, plane="xy", point=(0, 0, 0), limits=None,
     return drawn
 
 
-def plot_slices(axes, volume, pixel_size, point=(0, 0, 0)):
-    """Three orthogonal slices of a map through `point` on three axes, the other two planes drawn as yellow lines."""
-    limits = np.percentile(volume, GREY_PERCENTILES)
+def plot_slices(axes, volume, pixel_size, point=(0, 0, 0), limits=None):
+    """Three orthogonal slices of a map through `point` (px from the centre), the other two planes as yellow lines."""
+    if limits is None:
+        limits = np.percentile(volume, GREY_PERCENTILES)
     x, y, z = (offset * pixel_size for offset in point)
     for ax, (plane, up, right) in zip(axes, (("xy", y, x), ("xz", z, x), ("yz", z, y)), strict=True):
         plot_slice(ax, volume, pixel_size, plane, point, limits)
-        ax.axhline(up, color="#F0E442", linewidth=0.6, alpha=0.8)
-        ax.axvline(right, color="#F0E442", linewidth=0.6, alpha=0.8)
+        ax.axhline(up, color=YELLOW, linewidth=0.6, alpha=0.8)
+        ax.axvline(right, color=YELLOW, linewidth=0.6, alpha=0.8)
     return axes
 
 
@@ -64,18 +67,17 @@ def plot_local_resolution(axes, result):
             ax, result.resolution, result.pixel_size, plane, limits=limits, cmap="viridis", colorless=~result.mask
         )
     axes[1].figure.colorbar(drawn, ax=axes[1], label="resolution (Å)", shrink=0.8)
-    axes[2].hist(inside, bins=60, color="#0072B2")
-    axes[2].axvline(result.median_angst, color="#D55E00", linewidth=2, label=f"median {result.median_angst:.2f} Å")
+    axes[2].hist(inside, bins=60, color=BLUE)
+    axes[2].axvline(result.median_angst, color=VERMILION, linewidth=2, label=f"median {result.median_angst:.2f} Å")
     axes[2].set(xlabel=f"local resolution at FSC {result.threshold:g} (Å)", ylabel="voxels")
     axes[2].legend(frameon=False, fontsize=8)
     return axes
 
 
-def plot_averages(axes, volumes, pixel_size, names, plane="xz"):
-    """The same slice of several averages side by side, one axis each, every one with its own grey scale."""
-    for ax, volume, name in zip(axes, volumes, names, strict=True):
-        plot_slice(ax, volume, pixel_size, plane)
-        ax.set_title(name, fontsize=9)
-    for ax in list(axes)[1:]:
-        ax.set(ylabel="", yticklabels=[])
+def plot_average_planes(axes, volume, pixel_size, name, point=(0, 0, 0)):
+    """The three slices of one of several maps that are compared, on three axes, with the map's own grey scale."""
+    limits = np.percentile(volume, GREY_PERCENTILES)
+    for ax, plane in zip(axes, PLANES, strict=True):
+        plot_slice(ax, volume, pixel_size, plane, point, limits)
+    axes[0].set_title(name, fontsize=9)
     return axes

@@ -2,16 +2,20 @@
 """Particles of a tomogram in space, coloured by score, half or VLP, with the excluded ones in red."""
 
 import numpy as np
+from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
 from stadyn.core.particles import EVEN, ODD, UNASSIGNED
 
-EXCLUDED = "#D55E00"  # Okabe & Ito's vermilion: the red that the colour-blind still see against blue and green
-HALVES = {UNASSIGNED: ("0.6", "no half"), ODD: ("#0072B2", "odd"), EVEN: ("#E69F00", "even")}
-CYCLE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
-COLORINGS = ("cc", "half", "surface")
+from .colors import BLUE, CYCLE, EXCLUDED, ORANGE, SEQUENTIAL, SKY
+
+HALVES = {UNASSIGNED: ("0.6", "no half"), ODD: (BLUE, "odd"), EVEN: (ORANGE, "even")}
+COLORINGS = ("cc", "half", "surface", "latitude")
+COLORBAR_LABELS = {"cc": "CC", "latitude": "angle to the beam (degrees)"}
+"""Colourings whose colours stand for values, and what a colour bar calls these."""
+DISC_CORNERS = 12
 
 
-def plot_particles(ax, table, excluded=None, color_by="cc", normals_px=0.0, size=12):
+def plot_particles(ax, table, excluded=None, color_by="cc", normals_px=0.0, size=12, discs_px=0.0):
     """Draw the particles of one tomogram, from any direction on a 3D axis, or along the beam on a plain one.
 
     Parameters
@@ -19,26 +23,30 @@ def plot_particles(ax, table, excluded=None, color_by="cc", normals_px=0.0, size
     ax : matplotlib axis, 3D (``projection="3d"``) or plain
     table : ParticleTable
     excluded : ParticleTable, optional, drawn as red crosses
-    color_by : "cc", "half" or "surface"
+    color_by : "cc", "half", "surface" (the VLP) or "latitude"
     normals_px : float, length of a line along each particle's axis; 0 draws none
     size : float, of the markers, points squared
+    discs_px : float, radius of a disc across each particle's axis, on a 3D axis; 0 draws none
 
     Returns
     -------
-    ax, or the pair of it and the coloured points (for a colour bar) when colours stand for the CC
+    ax, or the pair of it and the coloured points (for a colour bar) when colours stand for values
     """
     if color_by not in COLORINGS:
         raise ValueError(f"particles cannot be coloured by {color_by!r}: choose one of {', '.join(COLORINGS)}")
     solid = hasattr(ax, "get_zlim")
     axes = 3 if solid else 2
+    flat = {"depthshade": False} if solid else {}  # fading with depth changes what a colour stands for
     points = None
     for rows, style in _layers(table, color_by):
-        points = ax.scatter(*table.positions[rows, :axes].T, s=size, **style)
+        points = ax.scatter(*table.positions[rows, :axes].T, s=size, linewidths=0, **style, **flat)
     if excluded is not None and len(excluded):
         where = excluded.positions[:, :axes].T
-        ax.scatter(*where, s=size, color=EXCLUDED, marker="x", linewidths=0.8, label="excluded")
+        ax.scatter(*where, s=size, color=EXCLUDED, marker="x", linewidths=0.8, label="excluded", **flat)
     if normals_px and len(table):
         _draw_normals(ax, table, axes, normals_px)
+    if discs_px and solid and len(table):
+        _draw_discs(ax, table, discs_px)
     ax.set(xlabel="x (px)", ylabel="y (px)")
     if solid:
         ax.set_zlabel("z (px)")
@@ -47,13 +55,14 @@ def plot_particles(ax, table, excluded=None, color_by="cc", normals_px=0.0, size
     _equal_scale(ax, everything, solid)
     if ax.get_legend_handles_labels()[1]:
         ax.legend(framealpha=0.8, fontsize=8, loc="upper right")
-    return (ax, points) if color_by == "cc" else ax
+    return (ax, points) if color_by in COLORBAR_LABELS else ax
 
 
 def _layers(table, color_by):
     """(rows, scatter style) of each group that shares a colour."""
-    if color_by == "cc":
-        return [(np.arange(len(table)), {"c": table.cc, "cmap": "viridis", "plotnonfinite": True})]
+    if color_by in COLORBAR_LABELS:
+        values = table.cc if color_by == "cc" else np.degrees(np.arccos(np.clip(table.normals()[:, 2], -1, 1)))
+        return [(np.arange(len(table)), {"c": values, "cmap": SEQUENTIAL, "plotnonfinite": True})]
     if color_by == "half":
         return [
             (table.half == half, {"color": color, "label": label})
@@ -61,7 +70,18 @@ def _layers(table, color_by):
             if np.any(table.half == half)
         ]
     surfaces = np.unique(table.surface_ids)
-    return [(table.surface_ids == s, {"color": CYCLE[i % len(CYCLE)]}) for i, s in enumerate(surfaces)]
+    return [
+        (table.surface_ids == s, {"color": CYCLE[i % len(CYCLE)], "label": f"VLP {s}"})
+        for i, s in enumerate(surfaces)
+    ]
+
+
+def _draw_discs(ax, table, radius):
+    """The face of each box: a disc across the particle's axis."""
+    angles = 2 * np.pi * np.arange(DISC_CORNERS) / DISC_CORNERS
+    rim = radius * np.stack([np.cos(angles), np.sin(angles), np.zeros(DISC_CORNERS)])
+    corners = table.positions[:, None] + np.swapaxes(table.rotations @ rim, 1, 2)
+    ax.add_collection3d(Poly3DCollection(corners, facecolors=SKY, edgecolors="0.3", linewidths=0.3, alpha=0.25))
 
 
 def _draw_normals(ax, table, axes, length):

@@ -5,38 +5,55 @@ import textwrap
 
 import numpy as np
 
-# Okabe & Ito's colours, which the colour-blind tell apart too (jfly.uni-koeln.de/color); line styles serve grey prints
-BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION = "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00"
+from .colors import BLACK, BLUE, ORANGE, SKY, VERMILION
+
 COMPONENTS = ((VERMILION, "--", "lower Gaussian"), (BLUE, "-.", "upper Gaussian"))
 
 
-def plot_cc_threshold(ax, fit, title=None):
-    """Draw a `CCThreshold`: histogram of the scores, each Gaussian, their sum, the valley and the threshold."""
-    ax.set(xlabel="CC", ylabel="density of particles", title=title)
+def plot_cc_threshold(ax, fit, title=None, threshold=None):
+    """Draw a `CCThreshold`: particles per bin of CC, each Gaussian, their sum, the valley and the threshold.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    fit : CCThreshold
+    title : str, such as the tomogram's name
+    threshold : float, drawn and counted with in place of the fitted one
+    """
+    ax.set(xlabel="CC", ylabel="particles per bin", title=title)
     if len(fit.scores) == 0:
         ax.annotate("no scores", (0.5, 0.5), xycoords="axes fraction", ha="center")
         return ax
-    counts, edges = np.histogram(fit.scores, bins=_bins(len(fit.scores)), density=True)
-    kept = edges[:-1] + 0.5 * np.diff(edges) >= fit.threshold
-    for rows, color, label in ((~kept, "0.75", "excluded"), (kept, SKY, "kept")):
-        if rows.any():
-            ax.bar(edges[:-1][rows], counts[rows], np.diff(edges)[rows], align="edge", color=color, label=label)
+    cut = fit.threshold if threshold is None else threshold
+    edges = np.histogram_bin_edges(fit.scores, bins=_bins(len(fit.scores)))
+    _stacked_histogram(ax, edges, fit.scores, fit.scores >= cut)
     if fit.sds[0] > 0:
-        x = np.linspace(edges[0], edges[-1], 500)
+        x, scale = np.linspace(edges[0], edges[-1], 500), len(fit.scores) * (edges[1] - edges[0])
         two = len(fit.means) > 1
-        ax.plot(x, fit.density(x), "-", color=BLACK, linewidth=1.3, label="mixture" if two else "one Gaussian")
+        ax.plot(x, scale * fit.density(x), "-", color=BLACK, linewidth=1.3, label="mixture" if two else "one Gaussian")
         if two:
             for density, (color, style, label) in zip(fit.component_densities(x), COMPONENTS, strict=True):
-                ax.plot(x, density, style, color=color, linewidth=1.8, label=label)
+                ax.plot(x, scale * density, style, color=color, linewidth=1.8, label=label)
     if fit.two_populations:
         ax.axvline(fit.valley, color="0.5", linestyle=":", linewidth=1.2, label=f"minimum {fit.valley:.4f}")
-        ax.axvline(fit.threshold, color=ORANGE, linewidth=2, label=f"threshold {fit.threshold:.4f}")
     else:
-        ax.set_ylim(top=1.3 * ax.get_ylim()[1])
-        place = {"xy": (0, 1), "xytext": (6, -6), "xycoords": "axes fraction", "textcoords": "offset points"}
-        ax.annotate(textwrap.fill(fit.message, 34), va="top", fontsize=8, **place)
-    ax.legend(frameon=False, fontsize=8)
+        ax.annotate(textwrap.fill(fit.message, 60), (0.5, 0.72), xycoords="axes fraction", ha="center", fontsize=8)
+    if np.isfinite(cut):
+        ax.axvline(cut, color=ORANGE, linewidth=2.5, label=f"threshold {cut:.4f}")
+    ax.set_ylim(top=1.4 * ax.get_ylim()[1])  # the legend must not hide the valley
+    ax.legend(frameon=False, fontsize=8, ncols=2, loc="upper center")
     return ax
+
+
+def _stacked_histogram(ax, edges, values, kept):
+    """Values below and above the threshold stacked on common bins, each with its number in the legend."""
+    bottom = np.zeros(len(edges) - 1)
+    for rows, color, label in ((~kept, "0.75", "below"), (kept, SKY, "above")):
+        if rows.any():
+            counts = np.histogram(values[rows], edges)[0]
+            text = f"{label}: {rows.sum()}"
+            ax.bar(edges[:-1], counts, np.diff(edges), bottom, align="edge", color=color, label=text)
+            bottom += counts
 
 
 def plot_latitude(axes, fit, title=None):
@@ -54,7 +71,9 @@ def plot_latitude(axes, fit, title=None):
     after.set(title="normalised for latitude", ylabel="normalised CC")
     for ax in axes:
         ax.set(xlabel="angle of the particle's axis to the beam (degrees)", xlim=(0, 180), xticks=range(0, 181, 30))
-        ax.legend(frameon=False, fontsize=8, loc="lower center")
+        low, high = ax.get_ylim()
+        ax.set_ylim(bottom=low - 0.22 * (high - low))  # the legend must not hide points
+        ax.legend(frameon=False, fontsize=8, loc="lower center", ncols=2)
     return axes
 
 
@@ -67,4 +86,5 @@ def _scatter(ax, theta_deg, cc, kept):
     """Kept and excluded particles, told apart by colour and by shape."""
     for rows, color, marker, label in ((kept, SKY, "o", "kept"), (~kept, VERMILION, "x", "excluded")):
         if rows.any():
-            ax.scatter(theta_deg[rows], cc[rows], s=8, color=color, marker=marker, linewidths=0.8, label=label)
+            text = f"{label}: {rows.sum()}"
+            ax.scatter(theta_deg[rows], cc[rows], s=8, color=color, marker=marker, linewidths=0.8, label=text)

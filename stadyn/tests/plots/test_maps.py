@@ -9,9 +9,10 @@ from stadyn.core.fsc import half_map_fsc
 from stadyn.core.local_resolution import LocalResolution
 from stadyn.core.masks import sphere
 from stadyn.core.sharpening import guinier_fit
+from stadyn.plots.figures import averages_figure
 from stadyn.plots.fsc import plot_fsc
 from stadyn.plots.guinier import plot_guinier
-from stadyn.plots.maps import plot_averages, plot_local_resolution, plot_slice, plot_slices
+from stadyn.plots.maps import plot_local_resolution, plot_slice, plot_slices
 
 PIXEL = 2.0
 
@@ -51,8 +52,9 @@ def test_three_slices_cross_at_the_point():
 
 def test_averages_side_by_side_keep_their_own_names_and_scales():
     dim, strong = np.random.default_rng(0).standard_normal((2, 12, 12, 12)) * np.array([1, 50])[:, None, None, None]
-    drawn = plot_averages(axes(2), [dim, strong], PIXEL, ["t1", "t2"])
-    assert [ax.get_title() for ax in drawn] == ["t1", "t2"]
+    drawn = averages_figure({"t1": dim, "t2": strong}, PIXEL).axes
+    assert [ax.get_title() for ax in drawn[:2]] == ["t1", "t2"]
+    assert len(drawn) == 6
     assert drawn[1].images[0].get_clim()[1] > 10 * drawn[0].images[0].get_clim()[1]
 
 

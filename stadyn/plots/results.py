@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which figures a saved result makes: one result file, or all that lie in the folder of a run."""
+
+from functools import partial
+from pathlib import Path
+
+from stadyn.core.directional_fsc import DirectionalFSC
+from stadyn.core.errors import InputError
+from stadyn.core.fsc import FSCCurve
+from stadyn.core.local_resolution import LocalResolution
+from stadyn.core.particles import ParticleTable
+from stadyn.core.selection import CCThreshold, LatitudeFit
+from stadyn.core.sharpening import GuinierFit
+from stadyn.io.convergence import read_convergence
+from stadyn.io.mrc import read_header, read_volume
+from stadyn.io.results import read_result
+
+from .directional_fsc import directional_fsc_figure
+from .figures import (
+    by_tomogram,
+    cc_figure,
+    convergence_figure,
+    fsc_figure,
+    guinier_figure,
+    latitude_figure,
+    local_resolution_figure,
+    orientations_figure,
+    particles_figure,
+    slices_figure,
+)
+
+# What stands before the name of a tomogram or group in a file's name.
+NAMED = {CCThreshold: "threshold_", LatitudeFit: "latitude_"}
+WRITTEN_FOR_JOBS = ("input_*", "checkpoint_*", "*/input_*", "*/checkpoint_*", "*/*/checkpoint_*", "*/*/input_*")
+
+
+def figures_of(path):
+    """{name: function without arguments that makes the Figure} of a result file, or of all in a folder and below it.
+
+    Raises InputError where there is nothing to draw.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} is not there: give a result file (.npz, .mrc, convergence.json) or a run's folder")
+    if path.is_file():
+        return _of_file(path)
+    figures = {}
+    for file in sorted(path.rglob("*")):
+        if file.is_file() and not any(file.match(pattern) for pattern in WRITTEN_FOR_JOBS) and _drawable(file):
+            figures.update({f"{_place(file, path)}{name}": draw for name, draw in _of_file(file, quiet=True).items()})
+    if not figures:
+        raise InputError(f"{path} holds no result that can be drawn: give the folder of a finished run")
+    return figures
+
+
+def _drawable(file):
+    return file.suffix in (".npz", ".mrc") or file.name == "convergence.json"
+
+
+def _place(file, root):
+    """The folders between, as the start of a name; the host's own \"extra\" says nothing."""
+    return "".join(f"{part}_" for part in file.parent.relative_to(root).parts if part != "extra")
+
+
+def _of_file(path, quiet=False):
+    if path.name == "convergence.json":
+        return {"convergence": lambda: convergence_figure(read_convergence(path.parent))}
+    if path.suffix in (".mrc", ".map", ".rec"):
+        return {path.stem: partial(_slices, path)}
+    if path.suffix != ".npz":
+        raise InputError(f"{path} is no result that can be drawn: give a .npz, a .mrc or convergence.json")
+    return _of_result(path, read_result(path), quiet)
+
+
+def _slices(path):
+    return slices_figure(read_volume(path), read_header(path).pixel_size, title=path.name)
+
+
+def _of_result(path, result, quiet):
+    single = {
+        FSCCurve: ("fsc", fsc_figure),
+        DirectionalFSC: ("directional_fsc", directional_fsc_figure),
+        GuinierFit: ("guinier", guinier_figure),
+        LocalResolution: ("local_resolution", local_resolution_figure),
+    }
+    kind = type(result)
+    if kind in single:
+        name, draw = single[kind]
+        return {name: partial(draw, result)}
+    if kind in NAMED:
+        group = path.stem.removeprefix(NAMED[kind])
+        draw = cc_figure if kind is CCThreshold else latitude_figure
+        return {path.stem: partial(draw, {group: result})}
+    if kind is ParticleTable and len(result):
+        return _of_particles(path, result)
+    if quiet:
+        return {}
+    raise InputError(f"{path} holds a {kind.__name__}, of which there is no picture")
+
+
+def _of_particles(path, table):
+    excluded = path.with_name("excluded.npz")
+    left = by_tomogram(read_result(excluded, ParticleTable)) if excluded.exists() and path != excluded else None
+    tables = by_tomogram(table)
+    return {
+        path.stem: partial(particles_figure, tables, excluded=left),
+        f"{path.stem}_orientations": partial(orientations_figure, tables),
+    }

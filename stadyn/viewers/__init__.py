@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Windows on saved results: load a result file, call a plot."""
+
+from .viewers import (
+    StadynAlignViewer,
+    StadynAverageOfAveragesViewer,
+    StadynAverageViewer,
+    StadynCommonHeightViewer,
+    StadynHalfMapsViewer,
+    StadynLatitudeFilterViewer,
+    StadynLocalResolutionViewer,
+    StadynMaskViewer,
+    StadynParticlesViewer,
+    StadynPostprocessViewer,
+    StadynRecentreViewer,
+    StadynSelectCCViewer,
+    StadynSimulateViewer,
+    StadynSplitHalvesViewer,
+)

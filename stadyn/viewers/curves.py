@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures of what was fitted or measured: CC histograms, CC against latitude, FSC, Guinier plot, convergence."""
+
+import os
+from glob import glob
+
+from stadyn.core.fsc import FSCCurve
+from stadyn.core.local_resolution import LocalResolution
+from stadyn.core.selection import CCThreshold, LatitudeFit
+from stadyn.core.sharpening import GuinierFit
+from stadyn.io.convergence import read_convergence
+from stadyn.io.results import read_result
+from stadyn.plots.figures import (
+    cc_figure,
+    convergence_figure,
+    fsc_figure,
+    guinier_figure,
+    latitude_figure,
+    local_resolution_figure,
+)
+
+from .base import Picture
+
+
+class ResultFiles(Picture):
+    """A picture of result files of one class, `pattern` below the run's results, one figure of all of them."""
+
+    pattern, kind, draw, stem = None, None, None, ""
+
+    def available(self, protocol):
+        return bool(self.paths(protocol))
+
+    def paths(self, protocol):
+        """{what the file's name says beyond its stem: path}."""
+        paths = sorted(glob(protocol.resultPath(self.pattern)))
+        return {os.path.splitext(os.path.basename(path))[0].removeprefix(self.stem): path for path in paths}
+
+    def results(self, viewer):
+        """{name: the result read from its file}."""
+        return {name: read_result(path, self.kind) for name, path in self.paths(viewer.protocol).items()}
+
+
+class CCHistograms(ResultFiles):
+    """Step 6: who was told from whom, and where the line was drawn."""
+
+    name, label = "CCHistogram", "CC histogram of each tomogram"
+    help = (
+        "Two hills and a line between them are a good selection. Orange is the threshold, dotted the minimum of the "
+        "mixture. One hill: look at the average first, no threshold will part it."
+    )
+    pattern, kind, stem = "select/threshold_*.npz", CCThreshold, "threshold_"
+
+    def figures(self, viewer):
+        counts = viewer.protocol.loadSummary().get("thresholds", {})
+        titles = {
+            name: f"{name}: {cut['kept']} particles kept, {cut['excluded']} excluded" for name, cut in counts.items()
+        }
+        return {"cc_histogram": cc_figure(self.results(viewer), titles)}
+
+
+class Latitudes(ResultFiles):
+    """Step 8: the trend that the missing wedge causes, and the cut once it is taken out."""
+
+    name, label = "Latitude", "CC against latitude"
+    help = (
+        "Left as scored, with the fitted trend: the missing wedge favours the equator, 90 degrees. Right with the "
+        "trend taken out, and the threshold that was applied."
+    )
+    pattern, kind, stem = "latitude_*.npz", LatitudeFit, "latitude_"
+
+    def figures(self, viewer):
+        return {"cc_against_latitude": latitude_figure(self.results(viewer))}
+
+
+class FSC(ResultFiles):
+    """Step 9: the four curves."""
+
+    name, label = "FSC", "Fourier shell correlation"
+    help = (
+        "The corrected curve counts. It should fall to zero and stay there; a phase-randomised curve that is still "
+        "high at the resolution claimed means that the mask is too tight."
+    )
+    pattern, kind = "postprocess/fsc.npz", FSCCurve
+
+    def figures(self, viewer):
+        return {name: fsc_figure(curve) for name, curve in self.results(viewer).items()}
+
+
+class Guinier(ResultFiles):
+    """Step 9: how the B-factor was found."""
+
+    name, label = "Guinier", "Guinier plot"
+    help = "ln of the amplitude against 1/d². The slope of the fitted line is a quarter of the B-factor."
+    pattern, kind = "postprocess/guinier.npz", GuinierFit
+
+    def figures(self, viewer):
+        return {name: guinier_figure(fit) for name, fit in self.results(viewer).items()}
+
+
+class LocalResolutions(ResultFiles):
+    """Step 9: where the map is good."""
+
+    name, label = "LocalResolution", "Local resolution"
+    help = "Two slices through the centre of the box and the distribution within the mask, in Å."
+    pattern, kind = "local-resolution/local_resolution.npz", LocalResolution
+
+    def figures(self, viewer):
+        return {name: local_resolution_figure(result) for name, result in self.results(viewer).items()}
+
+
+class Convergence(Picture):
+    """How the rounds of an alignment went; while it runs, as far as it is."""
+
+    name, label = "Convergence", "Convergence"
+    help = (
+        "Mean CC, and how far the median particle still turned and moved, in each iteration. They should settle within "
+        "each round. The CC falls from one round to the next where the low-pass becomes finer. Can be opened during "
+        "the run."
+    )
+    folders = ("align", "even_to_odd")
+
+    def available(self, protocol):
+        return bool(self._records(protocol))
+
+    def _records(self, protocol):
+        found = (read_convergence(protocol.resultPath(folder)) for folder in self.folders)
+        return next((records for records in found if records), [])
+
+    def figures(self, viewer):
+        return {"convergence": convergence_figure(self._records(viewer.protocol))}

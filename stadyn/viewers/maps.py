@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures of maps: three orthogonal slices of one, and all of them side by side."""
+
+import numpy as np
+from pyworkflow.protocol import params
+
+from stadyn.core.errors import InputError
+from stadyn.plots.figures import averages_figure, slices_figure
+
+from .base import Picture
+from .results import maps_of, read_map
+
+BRIGHT, DARK = "protein bright", "protein dark"
+MAX_SIDE_BY_SIDE = 8
+
+
+class MapPicture(Picture):
+    """A picture of the maps that `patterns` {pattern: is protein bright in the file?} find in a run's results."""
+
+    def __init__(self, patterns):
+        self.patterns = patterns
+
+    def maps(self, protocol):
+        """{short name: (path, bright)}."""
+        found = {}
+        for pattern, bright in self.patterns.items():
+            found.update({name: (path, bright) for name, path in maps_of(protocol, pattern).items()})
+        return found
+
+    def point(self, viewer, shape, pixel_size):
+        """(x, y, z) pixels from the box centre that the form asks for; InputError outside the box."""
+        text = getattr(viewer, f"point{self.name}").get()
+        try:
+            angst = [float(word) for word in text.replace(",", " ").split()]
+        except ValueError:
+            angst = []
+        if len(angst) != 3:
+            raise InputError(f"point {text!r} is not understood: give x, y and z in Å from the centre of the box")
+        point = [round(value / pixel_size) for value in angst]
+        if any(not -(n // 2) <= p < n - n // 2 for n, p in zip(shape[::-1], point, strict=True)):
+            half = pixel_size * (min(shape) // 2)
+            raise InputError(f"point {text!r} lies outside the box: it ends {half:.0f} Å from its centre")
+        return point
+
+    def point_parameter(self, form):
+        """The point that the slices go through."""
+        form.addParam(
+            f"point{self.name}",
+            params.StringParam,
+            default="0 0 0",
+            label="Slices through x y z (Å)",
+            help="Å from the centre of the box; yellow lines mark it.",
+        )
+
+
+class Slices(MapPicture):
+    """Three orthogonal slices of one map."""
+
+    name, label = "Slices", "Slices of a map"
+    help = (
+        "xy, xz and yz through one point. Protein is shown bright, which for the averages of the pipeline means "
+        "inverted. Look for the hexagonal lattice in xy, with its axis in the centre."
+    )
+
+    def available(self, protocol):
+        return bool(self.maps(protocol))
+
+    def parameters(self, form, protocol):
+        form.addParam(
+            "mapOfSlices", params.EnumParam, choices=list(self.maps(protocol)), default=0, label="Map",
+            help="The maps that this run wrote.",
+        )  # fmt: skip
+        self.point_parameter(form)
+        form.addParam(
+            "contrastOfSlices",
+            params.FloatParam,
+            default=1.0,
+            validators=[params.Positive],
+            label="Contrast",
+            help="1: from the darkest to the brightest half percent of the voxels. 2 is twice as steep.",
+        )
+
+    def figures(self, viewer):
+        name, (path, bright) = list(self.maps(viewer.protocol).items())[viewer.mapOfSlices.get()]
+        volume, pixel_size = read_map(path, bright)
+        point = self.point(viewer, volume.shape, pixel_size)
+        low, high = np.percentile(volume, (0.5, 99.5))
+        half = 0.5 * (high - low) / viewer.contrastOfSlices.get()
+        limits = (0.5 * (low + high) - half, 0.5 * (low + high) + half)
+        title = f"{name}, {BRIGHT}" + ("" if bright else " (inverted)")
+        return {f"slices_{name}": slices_figure(volume, pixel_size, point, limits, title)}
+
+
+class SideBySide(MapPicture):
+    """All maps of a run, for instance those of all tomograms (paper, Fig. 8)."""
+
+    name, label = "SideBySide", "Maps side by side"
+    help = (
+        "The same three slices of every map, each with its own grey scale. Averages of all tomograms should show the "
+        "same lattice at the same height."
+    )
+
+    def available(self, protocol):
+        return len(self.maps(protocol)) > 1
+
+    def parameters(self, form, protocol):
+        self.point_parameter(form)
+
+    def figures(self, viewer):
+        maps = dict(list(self.maps(viewer.protocol).items())[:MAX_SIDE_BY_SIDE])
+        read = {name: read_map(*entry) for name, entry in maps.items()}
+        volume, pixel_size = next(iter(read.values()))
+        point = self.point(viewer, volume.shape, pixel_size)
+        volumes = {name: volume for name, (volume, _) in read.items()}
+        return {"maps_side_by_side": averages_figure(volumes, pixel_size, point, title=BRIGHT)}

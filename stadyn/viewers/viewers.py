@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One viewer for each kind of run: what is opened by "Analyze results", the most telling picture first."""
+
+from stadyn import protocols as p
+
+from .base import ResultsViewer
+from .curves import FSC, CCHistograms, Convergence, Guinier, Latitudes, LocalResolutions
+from .maps import SideBySide, Slices
+from .particles import Changes, InSpace, Neighbours, Orientations
+
+DARK, BRIGHT = False, True
+"""Is protein bright in the file?"""
+
+
+def _maps(patterns):
+    return [SideBySide(patterns), Slices(patterns)]
+
+
+class StadynSelectCCViewer(ResultsViewer):
+    """Who was kept (step 6)."""
+
+    _label = "selection by CC"
+    _targets = [p.StadynProtSelectCC]
+    _sections = {
+        "Selection": [CCHistograms()],
+        "Particles": [InSpace(), Neighbours(), Orientations()],
+        "Averages": _maps({"select/average_*.mrc": DARK}),
+    }
+
+
+class StadynLatitudeFilterViewer(ResultsViewer):
+    """Who was kept once latitude is taken out (step 8)."""
+
+    _label = "filter by latitude"
+    _targets = [p.StadynProtLatitudeFilter]
+    _sections = {"Selection": [Latitudes()], "Particles": [InSpace(), Neighbours(), Orientations()]}
+
+
+class StadynPostprocessViewer(ResultsViewer):
+    """Resolution and final map (step 9)."""
+
+    _label = "FSC and final map"
+    _targets = [p.StadynProtPostprocess]
+    _sections = {"Resolution": [FSC(), Guinier()], "Map": [Slices({"postprocess/*.mrc": BRIGHT})]}
+
+
+class StadynLocalResolutionViewer(ResultsViewer):
+    """Where the map is good (step 9)."""
+
+    _label = "local resolution"
+    _targets = [p.StadynProtLocalResolution]
+    _sections = {"Resolution": [LocalResolutions()], "Map": [Slices({"local-resolution/local_filtered.mrc": BRIGHT})]}
+
+
+class StadynAlignViewer(ResultsViewer):
+    """An alignment: how it went and where it led (steps 3, 4, 5, 7 and 8)."""
+
+    _label = "alignment"
+    _targets = [p.StadynProtAlign]
+    _sections = {
+        "Averages": _maps({"align/average_*.mrc": DARK}),
+        "Alignment": [Convergence(), Changes()],
+        "Particles": [InSpace(), Neighbours(), Orientations()],
+    }
+
+
+class StadynAverageViewer(ResultsViewer):
+    """Averages at given poses."""
+
+    _label = "average"
+    _targets = [p.StadynProtAverage]
+    _sections = {"Averages": _maps({"average/average_*.mrc": DARK}), "Particles": [InSpace(), Orientations()]}
+
+
+class StadynRecentreViewer(ResultsViewer):
+    """The average about its new centre (step 3)."""
+
+    _label = "new centre"
+    _targets = [p.StadynProtRecentre]
+    _sections = {
+        "Averages": _maps({"recentred/average_*.mrc": DARK}),
+        "Particles": [InSpace(), Changes(), Neighbours()],
+    }
+
+
+class StadynAverageOfAveragesViewer(ResultsViewer):
+    """The average of averages (step 5)."""
+
+    _label = "average of averages"
+    _targets = [p.StadynProtAverageOfAverages]
+    _sections = {"Averages": _maps({"align/average_*.mrc": DARK}), "Alignment": [Convergence()]}
+
+
+class StadynCommonHeightViewer(ResultsViewer):
+    """Averages of all tomograms at one height (step 6)."""
+
+    _label = "common height"
+    _targets = [p.StadynProtCommonHeight]
+    _sections = {
+        "Averages": _maps({"average/average_*.mrc": DARK, "synthetic_reference.mrc": DARK}),
+        "Particles": [InSpace(), Changes()],
+    }
+
+
+class StadynHalfMapsViewer(ResultsViewer):
+    """The half-maps (step 9)."""
+
+    _label = "half-maps"
+    _targets = [p.StadynProtHalfMaps]
+    _sections = {"Maps": _maps({"stadyn_*.mrc": BRIGHT}), "Particles": [InSpace("half"), Changes(), Orientations()]}
+
+
+class StadynParticlesViewer(ResultsViewer):
+    """Points and particles before they are aligned (steps 2, 5 and 7)."""
+
+    _label = "particles"
+    _targets = [p.StadynProtOversample, p.StadynProtSubboxing, p.StadynProtExtract]
+    _sections = {"Particles": [InSpace("surface", discs=True), Neighbours(), Orientations()]}
+
+
+class StadynSplitHalvesViewer(ResultsViewer):
+    """The two halves (step 7)."""
+
+    _label = "halves"
+    _targets = [p.StadynProtSplitHalves]
+    _sections = {"Particles": [InSpace("half"), Neighbours(), Orientations()]}
+
+
+class StadynMaskViewer(ResultsViewer):
+    """A mask."""
+
+    _label = "mask"
+    _targets = [p.StadynProtMask]
+    _sections = {"Mask": [Slices({"mask.mrc": BRIGHT})]}
+
+
+class StadynSimulateViewer(ResultsViewer):
+    """A simulation: the true map, and where the particles really are."""
+
+    _label = "simulation"
+    _targets = [p.StadynProtSimulate]
+    _sections = {
+        "True map": _maps({"simulation/true_*.mrc": BRIGHT}),
+        "Particles": [InSpace("surface"), Neighbours(), Orientations()],
+    }
