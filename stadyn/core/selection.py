@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which particles stay, judged by their cross-correlation: a two-Gaussian threshold, and a latitude-normalised cut."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.mixture import GaussianMixture
@@ -91,6 +91,14 @@ def fit_cc_thresholds(table, margin=0.01, seed=0):
     return {
         str(i): fit_cc_threshold(table.cc[table.tomogram_ids == i], margin, seed) for i in np.unique(table.tomogram_ids)
     }
+
+
+def with_threshold(fit, threshold):
+    """The `CCThreshold` with a threshold that was typed in place of its own; the mixture stays, to be looked at."""
+    share = np.mean(fit.scores >= threshold) if len(fit.scores) else 1.0
+    own = f"automatic: {fit.threshold:.4g}" if fit.two_populations else f"automatic: none, {fit.message}"
+    message = f"threshold {threshold:.4g} as typed, {share:.0%} of the scores above it ({own})"
+    return replace(fit, threshold=float(threshold), message=message)
 
 
 def select_by_cc(table, thresholds):

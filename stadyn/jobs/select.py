@@ -3,19 +3,20 @@
 
 import numpy as np
 
+from stadyn.core.averaging import finish
 from stadyn.core.errors import InputError
 from stadyn.core.exclusion import exclude_within
 from stadyn.core.fourier import lowpass_radius
-from stadyn.core.particle_data import BATCH
-from stadyn.core.passes import average_group, score_group
-from stadyn.core.selection import fit_cc_threshold, select_by_cc
+from stadyn.core.particle_data import BATCH, ParticleData
+from stadyn.core.passes import average_group, score_group, sum_particles
+from stadyn.core.selection import fit_cc_threshold, select_by_cc, with_threshold
 from stadyn.core.symmetry import symmetry_order
 from stadyn.io.results import write_result
 from stadyn.io.settings import check_keys, read_settings
 
 from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work
 
-ALLOWED = ("reference", "symmetry", "lowpass_angst", "margin", "rebuilds", "exclusion_radius_angst")
+ALLOWED = ("reference", "symmetry", "lowpass_angst", "margin", "rebuilds", "exclusion_radius_angst", "thresholds")
 
 
 def add_arguments(parser):
@@ -31,6 +32,8 @@ def run(args):
 def run_settings(settings):
     """Select as the settings say, each tomogram by itself (paper, step 6A).
 
+    "thresholds" {tomogram id or "*": CC} takes the place of the fitted thresholds at the last cut.
+
     Writes particles.npz (who stays, with the new cc), excluded.npz (who does not, for
     a low cc or for being near a better one), and per tomogram threshold_<id>.npz and
     average_<id>.mrc of those who stay.
@@ -45,12 +48,15 @@ def run_settings(settings):
     if rebuilds < 0:
         raise InputError(f"{rebuilds} rebuilds of the reference: give 0 or more")
     work = Work(settings)
+    typed = _typed_thresholds(settings, work.table)
     mask = work.mask()
     kept = np.zeros(len(work.table), bool)
     table = work.table
     for tomogram_id in np.unique(table.tomogram_ids):
         selection = TomogramSelection(work, str(tomogram_id), mask)
         table, threshold = selection.run(table, rebuilds)
+        if str(tomogram_id) in typed:
+            threshold = with_threshold(threshold, typed[str(tomogram_id)])
         stay = selection.best(table, threshold.threshold)
         kept[stay] = True
         write_result(work.output / f"threshold_{tomogram_id}.npz", threshold)
@@ -60,6 +66,15 @@ def run_settings(settings):
     write_result(work.output / "particles.npz", table.select(kept))
     write_result(work.output / "excluded.npz", table.select(~kept))
     return table.select(kept), table.select(~kept)
+
+
+def _typed_thresholds(settings, table):
+    """{tomogram id: CC} of the settings' "thresholds"."""
+    given, names = dict(settings.get("thresholds") or {}), [str(name) for name in np.unique(table.tomogram_ids)]
+    unknown = sorted(set(given) - {*names, "*"})
+    if unknown:
+        raise InputError(f"a threshold is given for {unknown[0]}, but the tomograms are {', '.join(names)}")
+    return {name: float(given.get(name, given.get("*"))) for name in names if name in given or "*" in given}
 
 
 class TomogramSelection:
@@ -73,6 +88,8 @@ class TomogramSelection:
         self.high = lowpass_radius(work.box_px, work.pixel_size, float(settings.get("lowpass_angst", 30.0)))
         self.margin = float(settings.get("margin", 0.01))
         self.radius_px = float(settings.get("exclusion_radius_angst", 0.0)) / work.pixel_size
+        # Poses do not change here, so that every pass can use the same prepared particles.
+        self.data = ParticleData(work.source, work.table, self.rows, work.box_px, self.high, 0.0, False, xp=work.xp)
 
     def run(self, table, rebuilds):
         """The table with new cc in this tomogram's rows, and the CCThreshold of the last round.
@@ -83,7 +100,7 @@ class TomogramSelection:
         """
         reference = self.work.reference(self.tomogram_id)
         if reference is None:
-            reference = self.average(table, self.rows, self.high).volume
+            reference = self._reference(table, self.rows)
         table, threshold = self._scored(table, reference)
         before = None
         for _ in range(rebuilds):
@@ -91,7 +108,7 @@ class TomogramSelection:
             best = self.best(table, cut)
             if np.array_equal(best, before):
                 break  # the same particles would make the same reference
-            table, threshold = self._scored(table, self.average(table, best, self.high).volume)
+            table, threshold = self._scored(table, self._reference(table, best))
             before = best
         return table, threshold
 
@@ -108,11 +125,18 @@ class TomogramSelection:
             report=self._report("averaging", len(rows)),
         )  # fmt: skip
 
+    def _reference(self, table, rows):
+        """The averaged volume of some rows up to the low-pass, from the prepared particles."""
+        chosen = np.zeros(len(table), bool)
+        chosen[rows] = True
+        total = sum_particles(self.data, table, self.work.threads, self._report("averaging", len(self.rows)), chosen)
+        return finish(total, self.symmetry, self.work.fmin).volume
+
     def _scored(self, table, reference):
         work, cc = self.work, table.cc.copy()
         cc[self.rows] = score_group(
             work.source, table, self.rows, work.box_px, reference, self.mask, self.high, 0.0, work.threads, work.xp,
-            report=self._report("scoring", len(self.rows), BATCH),
+            report=self._report("scoring", len(self.rows), BATCH), data=self.data,
         )  # fmt: skip
         table = table.replace(cc=cc)
         return table, fit_cc_threshold(cc[self.rows], self.margin, work.seed)

@@ -48,6 +48,14 @@ class StadynProtSelectCC(StadynProtocol):
             help="Added to the minimum between the peaks of the two Gaussians. The paper's empirical value is 0.01.",
         )
         form.addParam(
+            "threshold",
+            params.StringParam,
+            default="",
+            label="Threshold (CC, optional)",
+            help="Typed in place of the fitted ones: one number for all tomograms, or one for each that needs it, as "
+            "_ts001=0.12, ts002=0.15_. Empty: automatic. Look at the histograms of a first run, then type.",
+        )
+        form.addParam(
             "rebuilds",
             params.IntParam,
             default=2,
@@ -113,6 +121,7 @@ class StadynProtSelectCC(StadynProtocol):
             JOB,
             box_angst=self.boxSize.get(),
             margin=self.margin.get(),
+            thresholds=parse_thresholds(self.threshold.get()),
             rebuilds=self.rebuilds.get(),
             exclusion_radius_angst=self.exclusionRadius.get(),
             mask=self._writeMask(particles.tomograms[0].pixel_size),
@@ -169,12 +178,13 @@ class StadynProtSelectCC(StadynProtocol):
         return [lambda: check_particles(self.given("inputParticles"))]
 
     def _formChecks(self):
-        return [symmetry_check(self.symmetry.get())]
+        return [symmetry_check(self.symmetry.get()), lambda: parse_thresholds(self.threshold.get())]
 
     def _summaryLines(self, figures):
         lines = [f"{figures['particles']} particles kept, {figures['excluded']} excluded."] if figures else []
         for name, cut in figures.get("thresholds", {}).items():
-            how = f"threshold {cut['threshold']:.4f}" if cut["two_populations"] else cut["message"]
+            fitted = cut["two_populations"] and not cut["message"].startswith("threshold")
+            how = f"threshold {cut['threshold']:.4f}" if fitted else cut["message"]
             lines.append(f"{name}: {how}; {cut['kept']} kept, {cut['excluded']} excluded.")
         return lines
 
@@ -183,6 +193,19 @@ class StadynProtSelectCC(StadynProtocol):
             "Particles were selected in each tomogram by their cross-correlation under a mask of one unit cell, with a "
             "threshold at the minimum between two fitted Gaussians."
         ]
+
+
+def parse_thresholds(text):
+    """{tomogram id or "*": CC} of what was typed: "0.12", or "ts001=0.12, ts002=0.15"; {} for an empty field."""
+    thresholds = {}
+    for part in (text or "").replace(";", ",").split(","):
+        if part.strip():
+            name, _, value = part.rpartition("=")
+            try:
+                thresholds[name.strip() or "*"] = float(value)
+            except ValueError:
+                raise InputError(f"threshold {part.strip()!r}: type a number, or tomogram=number") from None
+    return thresholds
 
 
 def check_particles(particles):

@@ -85,3 +85,20 @@ def test_unusable_settings_are_named(planted):
         run_settings({**settings, "rebuilds": -1})
     with pytest.raises(InputError, match="rebuild"):
         run_settings({**settings, "rebuidls": 2})
+
+
+def test_a_typed_threshold_takes_the_place_of_the_fitted_one(planted, tmp_path):
+    _, table, settings, _ = planted
+    automatic, _ = run_settings({**settings, "output": str(tmp_path / "auto")})
+    typed = float(np.median(automatic.cc[automatic.tomogram_ids == "TS_1"]))
+    options = {"output": str(tmp_path / "typed"), "thresholds": {"TS_1": typed}}
+    kept, _ = run_settings({**settings, **options})
+    one, other = kept.tomogram_ids == "TS_1", automatic.tomogram_ids == "TS_1"
+    assert kept.cc[one].min() >= typed and one.sum() == pytest.approx(other.sum() / 2, abs=1)
+    np.testing.assert_array_equal(kept.ids[~one], automatic.ids[~other])
+    fit = read_result(tmp_path / "typed" / "threshold_TS_1.npz", CCThreshold)
+    assert fit.threshold == typed and "as typed" in fit.message and fit.two_populations
+    everyone, excluded = run_settings({**settings, **options, "thresholds": {"*": -1}, "exclusion_radius_angst": 0})
+    assert len(everyone) == len(table) and len(excluded) == 0
+    with pytest.raises(InputError, match="TS_9"):
+        run_settings({**settings, **options, "thresholds": {"TS_9": 0.1}})
