@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rotation matrices and the Euler angles of Dynamo and RELION; errors between poses.
+"""Rotation matrices and the Euler angles of Dynamo, RELION and AV3; errors between poses.
 
 Inside stadyn a rotation is a (3, 3) matrix R that turns the reference frame into
 the tomogram frame. Dynamo's angles describe the inverse,
@@ -42,6 +42,35 @@ def matrices_from_relion(rot_deg, tilt_deg, psi_deg):
     angles = np.stack(np.broadcast_arrays(rot_deg, tilt_deg, psi_deg), axis=-1)
     flat = Rotation.from_euler("ZYZ", angles.reshape(-1, 3), degrees=True).as_matrix()
     return np.swapaxes(flat, -1, -2).reshape(angles.shape[:-1] + (3, 3))
+
+
+def relion_from_matrices(rotations):
+    """RELION's (rot, tilt, psi) in degrees, each (n,) within -180 to 180, of (n, 3, 3) rotations reference -> tomogram.
+
+    ``rot = narot - 90``, ``psi = tdrot + 90``: the x axis of Dynamo's tilt is a quarter turn from RELION's y axis.
+    """
+    tdrot, tilt, narot = dynamo_from_matrices(rotations)
+    return _wrapped(narot - 90.0), tilt, _wrapped(tdrot + 90.0)
+
+
+def matrices_from_av3(phi_deg, theta_deg, psi_deg):
+    """(n, 3, 3) rotations reference -> tomogram from the angles of AV3, TOM, PyTom, STOPGAP and PEET, degrees each (n,).
+
+    ``R = Rz(psi) @ Rx(theta) @ Rz(phi)``, so phi = -narot, theta = -tilt, psi = -tdrot.
+    """
+    return matrices_from_dynamo(-np.asarray(psi_deg, float), -np.asarray(theta_deg, float), -np.asarray(phi_deg, float))
+
+
+def av3_from_matrices(rotations):
+    """AV3's (phi, theta, psi) in degrees, each (n,), theta within 0 to 180, of (n, 3, 3) rotations."""
+    tdrot, tilt, narot = dynamo_from_matrices(rotations)
+    # (phi, -theta, psi) is (phi + 180, theta, psi + 180): packages expect theta from 0 to 180.
+    return _wrapped(180.0 - narot), tilt, _wrapped(180.0 - tdrot)
+
+
+def _wrapped(angle_deg):
+    """The same angles within (-180, 180]."""
+    return 180.0 - (180.0 - np.asarray(angle_deg, float)) % 360.0
 
 
 def rotation_z(angle_deg):

@@ -5,6 +5,8 @@ import numpy as np
 
 from stadyn.core.errors import InputError
 
+from .aside import written_aside
+
 HEADER_BYTES = 512
 DTYPES = {1: ("i1", 0), 2: ("i2", 1), 5: ("f4", 2)}
 """EM number type -> (NumPy type, MRC mode of the same numbers)."""
@@ -36,3 +38,16 @@ def map_em(path):
     # The 7th of 40 parameters from byte 96 is the pixel size of the object in thousandths of a nanometre.
     picometres = int(np.frombuffer(header, order + "i4", 1, 96 + 6 * 4)[0])
     return np.memmap(path, dtype, "r", HEADER_BYTES, (z, y, x)), max(picometres, 0) / 100.0, mode
+
+
+def write_em(path, array):
+    """Write an array [z, y, x] as a float32 EM file in a PC's byte order, whole or not at all."""
+    array = np.ascontiguousarray(array, "<f4")
+    if array.ndim != 3 or array.size == 0:
+        raise ValueError(f"an EM volume has three axes, not shape {array.shape}")
+    header = bytearray(HEADER_BYTES)
+    header[0], header[3] = 6, 5
+    header[4:16] = np.array(array.shape[::-1], "<i4").tobytes()
+    with written_aside(path) as aside, open(aside, "wb") as handle:
+        handle.write(header)
+        handle.write(array.tobytes())

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """STAR files as RELION writes them: blocks of columns, or of single values."""
 
+import io
+import keyword
 import re
 import shlex
 
@@ -13,6 +15,7 @@ from .aside import read_text, written_aside
 
 NAME = re.compile(r"[+-]?0\d|.*_")
 """Text that Python would take for a number, and that is a name: 007, 1_000."""
+RESERVED = "_reserved_word"
 
 
 def write_star(path, blocks):
@@ -29,10 +32,14 @@ def write_star(path, blocks):
             if not columns or len(set(single)) != 1:
                 raise ValueError(f"block {name} of {path} must hold columns only, or single values only")
             texts = [_texts(np.atleast_1d(values)) for values in columns.values()]
-            table = Table(columns=list(columns))
+            # emtable makes a namedtuple of the labels, and STOPGAP has one that Python keeps for itself: "class".
+            labels = [f"{label}{RESERVED}" if keyword.iskeyword(label) else label for label in columns]
+            table = Table(columns=labels)
             for row in zip(*texts, strict=True):
                 table.addRow(*row)
-            table.writeStar(handle, tableName=name, singleRow=single[0])
+            block = io.StringIO()
+            table.writeStar(block, tableName=name, singleRow=single[0])
+            handle.write(block.getvalue().replace(RESERVED, ""))
 
 
 def read_star(path):

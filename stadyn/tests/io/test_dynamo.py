@@ -19,7 +19,7 @@ FUZZ = settings(max_examples=80, deadline=None, suppress_health_check=[HealthChe
 def rows_of(columns, n=3):
     """`n` rows of plain cells as Dynamo writes them, as lists of text."""
     row = [0] * 42
-    row[:3], row[12:15], row[19:23] = [1, 1, 0], [1, -45, 60], [7, 4, 0, 0]
+    row[:3], row[12:15], row[19:23] = [1, 1, 1], [1, -45, 60], [7, 4, 0, 0]
     row[3:10] = [0.5, -1.25, 2, 30, 60, 75, 0.155]
     row[23:26] = [101, 202, 303]
     rows = [[str(v) for v in row[:columns]] for _ in range(n)]

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Particles in the file formats of the field: told apart by name and content, read and written through one door."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from stadyn.core.errors import InputError
+from stadyn.core.particles import ParticleTable
+
+from .aside import existing_file, read_text
+from .chimerax import write_chimerax
+from .dynamo import read_table, write_table
+from .em import HEADER_BYTES
+from .eman2 import read_eman2, write_eman2
+from .emclarity import is_emclarity, read_emclarity, write_emclarity
+from .motive_lists import STOPGAP_BLOCK, is_av3, read_av3, read_stopgap, write_av3, write_stopgap
+from .particle_files import Context, ListedTomogram, ParticleFile, tomogram_id, with_pixel_sizes
+from .peet import is_peet, read_peet, write_peet
+from .pytom_xml import read_pytom, write_pytom
+from .relion import is_relion, read_relion, version_of, write_relion
+from .results import read_result, write_result
+from .star import read_star
+from .volume_lists import read_doc, write_doc
+
+CROP_TABLE = "crop.tbl"
+DYNAMO_KEPT = ("cc", "surface_ids", "ids", "half", "parent", "marker", "classes", "wedges", "pixel_sizes")
+
+
+@dataclass(frozen=True)
+class Format:
+    """One file format; `read` or `write` is None where it goes one way only."""
+
+    title: str
+    endings: tuple  # of names, the first is that of new files
+    read: Callable = None  # (path, context) -> ParticleFile
+    write: Callable = None  # (path, file, context) -> messages
+    numbered: bool = False  # knows tomograms by number: a .doc beside the file names them
+    one_tomogram: bool = False  # one file a tomogram
+
+
+def read_particles(path, format_name=None, context=None):
+    """The `ParticleFile` of a file, or of a folder of files of one tomogram each, in any format of `FORMATS`.
+
+    Parameters
+    ----------
+    format_name : key of `FORMATS`; told from name and content by default
+    context : Context, what is known besides the file
+
+    Where the context lists the tomograms with their pixel sizes, positions are brought to those, with a message.
+    Raises InputError for a file that is missing, malformed or of no known format.
+    """
+    context = context or Context()
+    name = format_name or format_of(path)
+    found = _known(name)
+    if found.read is None:
+        raise InputError(f"{path} is for {found.title}, which stadyn only writes: give a table of particles")
+    if Path(path).is_dir() and found.one_tomogram:
+        file = _joined([found.read(p, context) for p in _files_in(path, found)])
+    else:
+        file = found.read(path, _with_doc(path, context) if found.numbered else context)
+    targets = {t.id: t.pixel_size for t in context.tomograms if t.pixel_size}
+    return with_pixel_sizes(file, targets)
+
+
+def write_particles(path, file, format_name=None, context=None):
+    """Write a `ParticleFile`; returns a tuple of messages on what the format has no place for.
+
+    Formats of one file a tomogram write a folder when `path` has no ending. Formats that number tomograms leave a
+    .doc beside the file, which names them.
+    """
+    context = context or Context()
+    path = Path(path)
+    found = _known(format_name or format_for(path))
+    if found.write is None:
+        raise InputError(f"{path} cannot be written as {found.title}: choose another format (--to)")
+    if not (found.one_tomogram and not path.suffix):
+        messages = found.write(path, file, context)
+    else:
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file: name a folder for the {found.title} files")
+        path.mkdir(exist_ok=True)
+        messages = ()
+        for name in file.tomogram_ids():
+            own = file.select(file.particles.tomogram_ids == name)
+            messages += found.write(path / f"{name.replace('/', '_')}{found.endings[0]}", own, context)
+    if found.numbered:
+        messages += _write_doc(path.with_suffix(".doc"), file, context)
+    return tuple(dict.fromkeys(messages))
+
+
+def format_of(path):
+    """The key in `FORMATS` of what is at `path`, by its name and then its content; InputError for anything else."""
+    path = Path(path)
+    if path.is_dir():
+        if (path / CROP_TABLE).is_file():
+            return "dynamo-folder"
+        inside = next((p for p in sorted(path.iterdir()) if p.suffix.lower() in (".csv", ".lst", ".json")), None)
+        if inside is None:
+            raise InputError(f"{path} is a folder without {CROP_TABLE} or .csv, .lst or .json files: name a file")
+        return format_of(inside)
+    existing_file(path, "table")
+    ending = path.suffix.lower()
+    by_name = {".tbl": "dynamo", ".npz": "stadyn", ".lst": "eman2", ".json": "eman2", ".xml": "pytom"}
+    by_name |= {".cmm": "chimerax", ".cxc": "chimerax", ".bild": "chimerax"}
+    if ending in by_name:
+        return by_name[ending]
+    if ending == ".em" and path.stat().st_size > HEADER_BYTES and is_av3(path):
+        return "av3"
+    if ending == ".star":
+        return _star_format(path)
+    if ending in (".csv", ".txt"):
+        text = read_text(path, "table")
+        for name, recognised in {"emclarity": is_emclarity, "peet": is_peet}.items():
+            if recognised(text):
+                return name
+    raise InputError(f"{path} is no table of particles that is known: say its format (--from), one of {_names('read')}")
+
+
+def format_for(path):
+    """The key in `FORMATS` that a new file's name asks for; InputError where several would do."""
+    ending = Path(path).suffix.lower()
+    fitting = [name for name, f in FORMATS.items() if f.write and ending in f.endings]
+    if not fitting:
+        raise InputError(f"{path} names no format by its ending: say which (--to), one of {_names('write')}")
+    if len(fitting) > 1:
+        raise InputError(f"{path} may be {' or '.join(fitting)}: say which (--to)")
+    return fitting[0]
+
+
+def _known(name):
+    if name not in FORMATS:
+        raise InputError(f'format "{name}" is not known: give one of {", ".join(FORMATS)}')
+    return FORMATS[name]
+
+
+def _names(way):
+    return ", ".join(name for name, f in FORMATS.items() if getattr(f, way))
+
+
+def _star_format(path):
+    blocks = read_star(path)
+    if STOPGAP_BLOCK in blocks:
+        return "stopgap"
+    if is_relion(blocks):
+        return f"relion{version_of(blocks)}"
+    raise InputError(f"{path} holds no particles with coordinates: give a particle STAR file or STOPGAP's motive list")
+
+
+def _files_in(folder, found):
+    paths = [p for p in sorted(Path(folder).iterdir()) if p.suffix.lower() in found.endings]
+    if not paths:
+        raise InputError(f"{folder} holds no {' or '.join(found.endings)} files: name a folder of {found.title} files")
+    return paths
+
+
+def _joined(files):
+    """One `ParticleFile` of several; numbers that occur in more than one are given anew."""
+    table = ParticleTable.concatenate([file.particles for file in files])
+    messages = dict.fromkeys(m for file in files for m in file.messages)
+    if len(np.unique(table.ids)) < len(table):
+        table = table.renumbered()
+        messages["particles are numbered anew: their numbers occur in several files"] = None
+    classes = None
+    if any(file.classes is not None for file in files):
+        parts = [np.zeros(len(f.particles), int) if f.classes is None else f.classes for f in files]
+        classes = np.concatenate(parts)
+    sizes = {name: size for file in files for name, size in file.pixel_sizes.items()}
+    wedges = {name: wedge for file in files for name, wedge in file.wedges.items()}
+    return ParticleFile(table, sizes, wedges, classes, tuple(messages))
+
+
+def _with_doc(path, context):
+    """The context with the numbers of the .doc beside the file, unless it has numbers already."""
+    doc = Path(path).with_suffix(".doc")
+    if any(t.number is not None for t in context.tomograms) or not doc.is_file():
+        return context
+    listed = {tomogram_id(p): n for n, p in read_doc(doc, must_exist=False).items()}
+    known = [replace(t, number=listed.pop(t.id, None)) for t in context.tomograms]
+    added = [ListedTomogram(name, number) for name, number in listed.items()]
+    return replace(context, tomograms=(*known, *added))
+
+
+def _write_doc(path, file, context):
+    names = file.tomogram_ids()
+    numbers = context.numbers(names)
+    if all(name == str(number) for name, number in numbers.items()):
+        return ()
+    paths = {t.id: t.path for t in context.tomograms}
+    write_doc(path, {numbers[name]: paths.get(name) or f"{name}.mrc" for name in names})
+    return (f"tomograms are known by number: {path.name} says which is which",)
+
+
+def _read_dynamo(path, context):
+    names = {t.number: t.id for t in context.tomograms if t.number is not None} or None
+    read = read_table(path, names, context.shift(), context.half_from_class, with_classes=True)
+    known = read.particles.tomogram_ids
+    sizes = context.known_pixel_sizes(np.unique(known).tolist(), read.pixel_sizes)
+    classes = read.classes if read.classes is not None and read.classes.any() else None
+    return ParticleFile(read.particles, sizes, read.wedges, classes, read.messages)
+
+
+def _read_dynamo_folder(path, context):
+    """The crop table of a data folder; the particles in it are whole pixels around which boxes were cut."""
+    table = Path(path) / CROP_TABLE
+    file = _read_dynamo(table, context)
+    lacking = [tag for tag in file.particles.ids if not list(Path(path).glob(f"particle_*{tag:05d}.*"))]
+    if not lacking:
+        return file
+    note = f"{len(lacking)} particles of the table have no file in {path}, the first is number {lacking[0]}"
+    return replace(file, messages=(*file.messages, note))
+
+
+def _write_dynamo(path, file, context):
+    names = file.tomogram_ids()
+    sizes = context.known_pixel_sizes(names, file.pixel_sizes)
+    halves = bool(file.particles.half.any())
+    write_table(
+        path, file.particles, context.numbers(names), file.wedges, sizes if len(sizes) == len(names) else None,
+        context.shift(), None if halves else _classes(file),
+    )  # fmt: skip
+    if halves and file.classes is not None:
+        return ("Dynamo's class column holds the half-sets, so the classes have no place",)
+    return file.lost("Dynamo", DYNAMO_KEPT)
+
+
+def _classes(file):
+    return np.zeros(len(file.particles), int) if file.classes is None else file.classes
+
+
+def _read_stadyn(path, context):
+    table = read_result(path, ParticleTable)
+    return ParticleFile(table, context.known_pixel_sizes(np.unique(table.tomogram_ids).tolist(), {}))
+
+
+def _write_stadyn(path, file, context):
+    write_result(path, file.particles)
+    return file.lost("stadyn's own table", set(DYNAMO_KEPT) - {"classes", "wedges", "pixel_sizes"})
+
+
+FORMATS = {
+    "dynamo": Format("Dynamo", (".tbl",), _read_dynamo, _write_dynamo, numbered=True),
+    "dynamo-folder": Format("a Dynamo data folder", (), _read_dynamo_folder, None),
+    "relion5": Format("RELION 5", (".star",), read_relion, partial(write_relion, version=5)),
+    "relion4": Format("RELION 4", (".star",), read_relion, partial(write_relion, version=4)),
+    "relion3": Format("RELION 3, Warp and M", (".star",), read_relion, partial(write_relion, version=3)),
+    "av3": Format("AV3 and TOM", (".em",), read_av3, write_av3, numbered=True),
+    "stopgap": Format("STOPGAP", (".star",), read_stopgap, write_stopgap, numbered=True),
+    "peet": Format("PEET", (".csv",), read_peet, write_peet, one_tomogram=True),
+    "emclarity": Format("emClarity", (".csv",), read_emclarity, write_emclarity, one_tomogram=True),
+    "pytom": Format("PyTom", (".xml",), read_pytom, write_pytom),
+    "eman2": Format("EMAN2", (".lst", ".json"), read_eman2, write_eman2),
+    "chimerax": Format("ChimeraX", (".cmm", ".cxc", ".bild"), None, write_chimerax, one_tomogram=True),
+    "stadyn": Format("stadyn's own tables", (".npz",), _read_stadyn, _write_stadyn),
+}
+"""By the name that --from and --to take."""

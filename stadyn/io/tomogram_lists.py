@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lists of tomograms for converting particles: Dynamo's .doc and .vll, and RELION's tomograms.star."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from stadyn.core.errors import InputError
+from stadyn.core.tomograms import MissingWedge
+
+from .mrc import read_header
+from .particle_files import Columns, ListedTomogram, tomogram_id
+from .star import read_star
+from .volume_lists import read_doc, read_vll
+
+SIZES = ("rlnTomoSizeZ", "rlnTomoSizeY", "rlnTomoSizeX")
+ANGLES = ("rlnTomoNominalStageTiltAngle", "rlnTomoYTilt")
+UNSTATED = (0.0, 1.0)
+"""Pixel sizes that programs write into a header when they do not know."""
+
+
+def read_tomogram_list(path):
+    """A tuple of `ListedTomogram`, with shape and pixel size of those whose file is there or whose list says so.
+
+    Raises InputError for a list that cannot be read, or two tomograms of one name.
+    """
+    ending = Path(path).suffix.lower()
+    if ending == ".star":
+        tomograms = _from_star(path)
+    elif ending == ".vll":
+        tomograms = [
+            ListedTomogram(tomogram_id(v.path), v.number or i, v.path, None, v.pixel_size, v.wedge)
+            for i, v in enumerate(read_vll(path, must_exist=False), 1)
+        ]
+    elif ending == ".doc":
+        tomograms = [ListedTomogram(tomogram_id(p), n, p) for n, p in read_doc(path, must_exist=False).items()]
+    else:
+        raise InputError(f"{path} is no list of tomograms: give a .doc, a .vll or RELION's tomograms.star")
+    names = [tomogram.id for tomogram in tomograms]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f'{path} lists two tomograms called "{twice}": rename one of the files')
+    return tuple(_with_header(tomogram) for tomogram in tomograms)
+
+
+def _with_header(tomogram):
+    """The tomogram with what its file says, where the list does not say it and there is a file."""
+    if not tomogram.path or tomogram.shape or not os.path.isfile(tomogram.path):
+        return tomogram
+    header = read_header(tomogram.path)
+    stated = None if header.pixel_size in UNSTATED else header.pixel_size
+    return replace(tomogram, shape=header.shape, pixel_size=tomogram.pixel_size or stated)
+
+
+def _from_star(path):
+    """RELION 4 and 5: sizes count pixels of the tilt series, whatever the binning of the reconstruction."""
+    blocks = read_star(path)
+    block = next((block for block in blocks.values() if "rlnTomoName" in block), None)
+    if block is None:
+        raise InputError(f"{path} has no column rlnTomoName: give RELION's tomograms.star")
+    columns = Columns(path, block)
+    names = columns.texts("rlnTomoName")
+    shapes = columns.vectors(SIZES) if columns.has(*SIZES) else [None] * len(names)
+    sizes = columns.numbers("rlnTomoTiltSeriesPixelSize", 0.0)
+    tomograms = []
+    for i, name in enumerate(names):
+        shape = None if shapes[i] is None else tuple(int(n) for n in shapes[i])
+        if not 0 <= sizes[i] < 1e4 or (shape and min(shape) < 1):
+            raise InputError(f"{path}, row {i + 1}, has a size or pixel size that cannot be: correct it")
+        wedge = _wedge(path, columns, i, blocks.get(name))
+        tomograms.append(ListedTomogram(str(name), i + 1, "", shape, float(sizes[i]) or None, wedge))
+    return tomograms
+
+
+def _wedge(path, columns, row, own_block):
+    """The tilt range that a tilt series' own table gives: a file beside the list, or a block in it."""
+    tables = [own_block] if own_block else []
+    if columns.has("rlnTomoTiltSeriesStarFile"):
+        name = columns.texts("rlnTomoTiltSeriesStarFile")[row]
+        series = next((p for p in (Path(path).parent / name, Path(name)) if p.is_file()), None)
+        tables += read_star(series).values() if series else []
+    for table in tables:
+        label = next((label for label in ANGLES if label in table), None)
+        if label is not None:
+            angles = Columns(path, table).numbers(label)
+            if -90 <= angles.min() < angles.max() <= 90:
+                return MissingWedge(float(angles.min()), float(angles.max()))
+    return None

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job that brings a table of particles from one format of the field to another, and says what was left behind."""
+
+import sys
+
+from stadyn.core.errors import InputError
+from stadyn.io.particle_files import Context
+from stadyn.io.tables import FORMATS, read_particles, write_particles
+from stadyn.io.tomogram_lists import read_tomogram_list
+
+
+def add_arguments(parser):
+    """The command line of the job."""
+    names = ", ".join(FORMATS)
+    parser.add_argument("input", help="table of particles; a folder for PEET, emClarity and Dynamo's data folders")
+    parser.add_argument("output", help="file to write; a folder for PEET, emClarity and ChimeraX with many tomograms")
+    parser.add_argument("--from", dest="from_format", metavar="FORMAT", help=f"told from the file by default: {names}")
+    parser.add_argument("--to", dest="to_format", metavar="FORMAT", help="told from the name by default")
+    parser.add_argument("--tomograms", metavar="FILE", help="list of tomograms: .doc, .vll or RELION's tomograms.star")
+    parser.add_argument("--pixel-size", type=float, metavar="A", help="Å a pixel of positions, if the file is silent")
+    parser.add_argument(
+        "--no-pixel-shift", action="store_true",
+        help="take pixel numbers as they are: Dynamo, AV3, STOPGAP and emClarity count from 1, PEET from half a pixel",
+    )  # fmt: skip
+    parser.add_argument(
+        "--add-origins", action="store_true", help="RELION 5: apply rlnOrigin to the centred coordinates once more"
+    )
+    parser.add_argument("--half-from-class", action="store_true", help="Dynamo: column 22 holds the half-sets, 1 and 2")
+
+
+def run(args):
+    """Convert, print what was done, and each message on a line of its own."""
+    messages = convert(
+        args.input, args.output, args.from_format, args.to_format, args.tomograms, args.pixel_size,
+        pixel_shift=not args.no_pixel_shift, add_origins=args.add_origins, half_from_class=args.half_from_class,
+    )  # fmt: skip
+    for message in messages:
+        print(message, file=sys.stderr)
+
+
+def convert(source, target, from_format=None, to_format=None, tomograms=None, pixel_size=None, **reading):
+    """Read `source`, write `target`; returns the messages of both, and prints how many particles there were.
+
+    Parameters
+    ----------
+    from_format, to_format : keys of `stadyn.io.tables.FORMATS`, told from the files by default
+    tomograms : path of a list of tomograms
+    pixel_size : float, Å
+    reading : further fields of `stadyn.io.particle_files.Context`
+    """
+    if pixel_size is not None and not 0 < pixel_size < 1e4:
+        raise InputError(f"pixel size {pixel_size:g} Å: it must be above 0")
+    listed = read_tomogram_list(tomograms) if tomograms else ()
+    context = Context(listed, pixel_size, **reading)
+    file = read_particles(source, from_format, context)
+    messages = (*file.messages, *write_particles(target, file, to_format, context))
+    print(f"{len(file.particles)} particles of {len(file.tomogram_ids())} tomograms written to {target}", flush=True)
+    return messages
