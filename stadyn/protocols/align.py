@@ -12,6 +12,7 @@ from tomo.objects import AverageSubTomogram, SetOfAverageSubTomograms, SetOfCoor
 
 from stadyn.convert.averages import average_paths, map_path
 from stadyn.core.errors import InputError
+from stadyn.core.passes import SCORES
 
 from .averages import HALVES, average_halves_together, check_halves, define_averages, group_names
 from .base import StadynProtocol, inside_tomograms
@@ -33,6 +34,7 @@ from .rounds import add_rounds, rounds_of
 
 JOB = "align"
 ENGINES = ["fast", "exhaustive"]
+REFERENCE_FILTERS = ["lowpass", "fsc"]
 
 
 class AlignOutputs(Enum):
@@ -101,6 +103,28 @@ class StadynProtAlign(StadynProtocol):
             "*exhaustive*: every angle of the rounds with a full cross-correlation map, as Dynamo does; slower by two "
             "orders of magnitude.",
         )
+        form.addParam(
+            "score",
+            params.EnumParam,
+            choices=list(SCORES),
+            default=0,
+            label="Normalisation of the CC",
+            expertLevel=LEVEL_ADVANCED,
+            help="*global*: by all that is in the box.\n*local*: by what the mask covers at the particle's own pose "
+            "(Roseman 2003), so that neighbours and membranes outside it do not count. The poses are the same; the CC that "
+            "is written differs.",
+        )
+        form.addParam(
+            "referenceFilter",
+            params.EnumParam,
+            choices=["low-pass of the round", "FSC"],
+            default=0,
+            label="Filter of the reference",
+            expertLevel=LEVEL_ADVANCED,
+            help="*low-pass of the round*: as in Dynamo and the paper.\n*FSC*: within that low-pass, each shell of the "
+            "reference is weighted by its figure of merit, from the FSC between the averages of every other particle, so "
+            "the resolution follows the data from iteration to iteration. Each half of a gold standard uses its own.",
+        )
         add_viewing_lowpass(form)
         add_fmin(form)
         add_seed(form)
@@ -132,6 +156,8 @@ class StadynProtAlign(StadynProtocol):
             reference=self._reference(particles.table),
             mask=map_path(mask)[0] if mask else None,
             engine=ENGINES[self.engine.get()],
+            score=SCORES[self.score.get()],
+            reference_filter=REFERENCE_FILTERS[self.referenceFilter.get()],
             rounds=rounds,
         )
         self.runStadynJob("align", settings)
