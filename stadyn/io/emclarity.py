@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
+from stadyn.core.rotations import av3_from_matrices
 
 from .aside import read_text, written_aside
 from .particle_files import Columns, ParticleFile, check_some, unique_ids
@@ -70,9 +71,8 @@ def write_emclarity(path, file, context):
     values = dict.fromkeys(COLUMNS, 0.0) | {f"column{i}": 1.0 for i in range(5, 10)} | {"sampling": 1.0}
     values |= {"CC": np.nan_to_num(table.cc), "particle": table.ids}
     values |= dict(zip("xyz", (table.positions + context.shift()).T, strict=True))
-    # Intrinsic z-x-z: Rz(phi) Rx(theta) Rz(psi).
-    angles = Rotation.from_matrix(table.rotations).as_euler("ZXZ", degrees=True) if len(table) else np.empty((0, 3))
-    values |= dict(zip(("phi", "theta", "psi"), angles.T, strict=True))
+    # R = Rz(phi) @ Rx(theta) @ Rz(psi): AV3's angles in the other order.
+    values |= dict(zip(("psi", "theta", "phi"), av3_from_matrices(table.rotations), strict=True))
     values |= dict(zip(MATRIX, table.rotations.reshape(-1, 9).T, strict=True))
     values["class"] = 1 if file.classes is None else file.classes
     rows = np.stack([np.broadcast_to(values[name], len(table)) for name in COLUMNS], -1)

@@ -43,9 +43,9 @@ def read_peet(path, context):
     Raises InputError for a list or model that is missing or malformed, or a model with another number of points.
     """
     path = Path(path)
+    columns, messages = Columns(path, _read_csv(path)), []
     model = _model_of(path)
     points = read_model(model)[0]
-    columns, messages = Columns(path, _read_csv(path)), []
     if len(columns) != len(points):
         raise InputError(f"{path} lists {len(columns)} particles, {model} {len(points)} points: give those of one run")
     name = _tomogram(model, context)

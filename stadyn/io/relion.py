@@ -97,6 +97,9 @@ def write_relion(path, file, context, version=5):
     particles |= dict(zip(ANGLES, relion_from_matrices(table.rotations), strict=True))
     particles |= {name: np.zeros(len(table)) for name in ORIGIN_ANGST}
     particles |= {"rlnTomoParticleId": table.ids, SURFACES[0]: table.surface_ids}
+    if version > 3:
+        pairs = zip(table.tomogram_ids, table.ids, strict=True)
+        particles["rlnTomoParticleName"] = np.array([f"{name}/{number}" for name, number in pairs])
     if np.isfinite(table.cc).any():
         particles[SCORES[0]] = table.cc
     if table.half.any():

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every format of particles: what it has a place for survives the way out and back, and what it lacks is said."""
+
+import numpy as np
+import pytest
+
+from stadyn.core.errors import InputError
+from stadyn.core.particles import ParticleTable
+from stadyn.io.particle_files import TITLES, Context, ListedTomogram, ParticleFile
+from stadyn.io.tables import FORMATS, format_for, format_of, read_particles, write_particles
+
+from .planted_particles import CONTEXT, TOMOGRAMS, WEDGES, degrees_apart, thousand
+
+ALL = {"cc", "surface_ids", "ids", "half", "parent", "marker", "classes", "wedges", "pixel_sizes"}
+# name of the file, columns that must survive; chosen by hand from what each format documents
+KEPT = {
+    "dynamo": ("p.tbl", ALL - {"classes"}),
+    "relion5": ("p.star", ALL - {"wedges"}),
+    "relion4": ("p.star", ALL - {"wedges"}),
+    "relion3": ("p.star", ALL - {"wedges"}),
+    "av3": ("p.em", {"cc", "surface_ids", "ids", "classes"}),
+    "stopgap": ("p.star", {"cc", "surface_ids", "ids", "classes", "half"}),
+    "peet": ("folder", {"cc", "ids", "classes"}),
+    "emclarity": ("folder", {"cc", "ids", "classes"}),
+    "pytom": ("p.xml", {"cc", "classes", "wedges", "ids"}),
+    "eman2": ("p.lst", {"cc", "classes"}),
+    "stadyn": ("p.npz", ALL - {"classes", "wedges", "pixel_sizes"}),
+}
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """A thousand particles with every column."""
+    return thousand()
+
+
+def round_trip(folder, name, file, context=CONTEXT):
+    """(what comes back, messages of writing), the format told from the file alone."""
+    path = folder / KEPT[name][0]
+    messages = write_particles(path, file, name, context)
+    return read_particles(path, None, context), messages
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_poses_and_columns_come_back(tmp_path, planted, name):
+    if name == "dynamo":  # its halves live in the class column, and are read from there when asked
+        path = tmp_path / "p.tbl"
+        messages = write_particles(path, planted, None, CONTEXT)
+        back = read_particles(path, None, Context(TOMOGRAMS, half_from_class=True))
+        assert any("classes have no place" in m for m in messages)
+    else:
+        back, messages = round_trip(tmp_path, name, planted)
+    table, truth = back.particles, planted.particles
+    assert table.tomogram_ids.tolist() == truth.tomogram_ids.tolist()
+    assert np.abs(table.positions - truth.positions).max() < 1e-3
+    assert degrees_apart(table.rotations, truth.rotations).max() < 1e-4
+    kept = KEPT[name][1]
+    for column in ("surface_ids", "ids", "half", "parent", "marker"):
+        if column in kept:
+            np.testing.assert_array_equal(getattr(table, column), getattr(truth, column), err_msg=column)
+    if "cc" in kept:
+        np.testing.assert_allclose(table.cc, truth.cc, atol=1e-6)
+    if "classes" in kept:
+        np.testing.assert_array_equal(back.classes, planted.classes)
+    if "wedges" in kept:
+        assert back.wedges == WEDGES
+    assert back.pixel_sizes == {"TS_01": 5.4, "TS_07": 5.4}  # of the list, if not of the file
+
+
+@pytest.mark.parametrize("name", [n for n in KEPT if n != "dynamo"])
+def test_what_a_format_lacks_is_said(tmp_path, planted, name):
+    sentences = [m.split("no place for: ")[1] for m in round_trip(tmp_path, name, planted)[1] if "no place for" in m]
+    said = {title for sentence in sentences for title in sentence.split(", ")}
+    assert said == {TITLES[column] for column in ALL - KEPT[name][1]}
+
+
+@pytest.mark.parametrize("name", ["dynamo", "av3", "stopgap"])
+def test_tomogram_names_survive_formats_that_number_them(tmp_path, planted, name):
+    path = tmp_path / KEPT[name][0]
+    messages = write_particles(path, planted, name)
+    assert any("says which is which" in m for m in messages) and path.with_suffix(".doc").is_file()
+    assert set(read_particles(path).particles.tomogram_ids) == {"TS_01", "TS_07"}
+
+
+def test_number_without_a_name_is_refused(tmp_path, planted):
+    write_particles(tmp_path / "p.tbl", planted, None, CONTEXT)
+    lonely = Context((ListedTomogram("TS_01", 1),))
+    with pytest.raises(InputError, match="tomogram 7, which has no name"):
+        read_particles(tmp_path / "p.tbl", None, lonely)
+    write_particles(tmp_path / "p.em", planted, None, CONTEXT)
+    with pytest.raises(InputError, match="tomogram 7, which the list of tomograms lacks"):
+        read_particles(tmp_path / "p.em", None, lonely)
+
+
+@pytest.mark.parametrize("name", ["dynamo", "av3", "stopgap", "emclarity", "relion4", "pytom"])
+def test_pixels_that_count_from_one(tmp_path, name):
+    shift = 0 if name in ("relion4", "pytom") else 1
+    file = ParticleFile(ParticleTable([[10.0, 20.0, 30.0]], [np.eye(3)], ["TS_01"]), {"TS_01": 5.4})
+    path = tmp_path / KEPT[name][0]
+    write_particles(path, file, name, CONTEXT)
+    as_they_are = read_particles(path, None, Context(TOMOGRAMS, pixel_shift=False)).particles.positions
+    np.testing.assert_allclose(as_they_are, [[10.0 + shift, 20.0 + shift, 30.0 + shift]], atol=1e-6)
+
+
+def test_imod_counts_from_half_a_pixel_in_x_and_y(tmp_path):
+    file = ParticleFile(ParticleTable([[10.0, 20.0, 30.0]], [np.eye(3)], ["TS_01"]))
+    write_particles(tmp_path / "TS_01.csv", file, "peet")
+    plain = read_particles(tmp_path / "TS_01.csv", None, Context(pixel_shift=False)).particles.positions
+    np.testing.assert_allclose(plain, [[10.5, 20.5, 30.0]])
+
+
+def test_other_pixel_sizes_are_brought_to_those_of_the_tomograms(tmp_path, planted):
+    path = tmp_path / "p.star"
+    write_particles(path, planted, "relion4", CONTEXT)
+    binned = Context(tuple(ListedTomogram(t.id, t.number, pixel_size=10.8) for t in TOMOGRAMS))
+    back = read_particles(path, None, binned)
+    np.testing.assert_allclose(back.particles.positions, planted.particles.positions / 2, atol=1e-6)
+    assert back.pixel_sizes == {"TS_01": 10.8, "TS_07": 10.8}
+    assert sum("from 5.4 to 10.8 Å a pixel" in m for m in back.messages) == 2
+
+
+def test_pixel_size_that_contradicts_the_file_is_refused(tmp_path, planted):
+    path = tmp_path / "p.star"
+    write_particles(path, planted, "relion4", CONTEXT)
+    with pytest.raises(InputError, match=r'"TS_01" has 5\.4 Å a pixel in the file, not the 10\.8 given'):
+        read_particles(path, None, Context(pixel_size=10.8))
+
+
+def test_dynamo_folder_is_read_by_its_crop_table(tmp_path, planted):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    few = planted.select(slice(0, 3))
+    write_particles(folder / "crop.tbl", few, "dynamo", CONTEXT)
+    for tag in few.particles.ids[:2]:
+        (folder / f"particle_{tag:05d}.em").touch()
+    back = read_particles(folder, None, CONTEXT)
+    np.testing.assert_allclose(back.particles.positions, few.particles.positions, atol=1e-6)
+    assert any(f"1 particles of the table have no file in {folder}" in m for m in back.messages)
+
+
+def test_names_and_contents_tell_formats(tmp_path, planted):
+    for name, (file_name, _) in KEPT.items():
+        write_particles(tmp_path / name, planted, name, CONTEXT) if file_name == "folder" else write_particles(
+            tmp_path / f"{name}_{file_name}", planted, name, CONTEXT
+        )
+        path = tmp_path / (name if file_name == "folder" else f"{name}_{file_name}")
+        assert format_of(path) == name
+    assert format_for("a.tbl") == "dynamo" and format_for("a.em") == "av3"
+    with pytest.raises(InputError, match="relion5 or relion4 or relion3 or stopgap"):
+        format_for("a.star")
+    with pytest.raises(InputError, match="names no format by its ending"):
+        format_for("a.xyz")
+    assert set(KEPT) | {"chimerax", "dynamo-folder"} == set(FORMATS)
+
+
+def test_chimerax_arrows_point_along_the_normal(tmp_path):
+    rotation = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])  # reference z -> tomogram x
+    file = ParticleFile(ParticleTable([[10.0, 20.0, 30.0]], [rotation], ["TS_01"]), {"TS_01": 2.0})
+    write_particles(tmp_path / "p.cxc", file)
+    assert "p.bild" in (tmp_path / "p.cxc").read_text()
+    arrows = [line.split() for line in (tmp_path / "p.bild").read_text().splitlines() if line.startswith(".arrow")]
+    start, end = np.array(arrows[0][1:4], float), np.array(arrows[0][4:7], float)
+    np.testing.assert_allclose(start, [20, 40, 60])
+    np.testing.assert_allclose((end - start) / np.linalg.norm(end - start), [1, 0, 0], atol=1e-6)
+    in_plane = np.array(arrows[1][4:7], float) - start
+    np.testing.assert_allclose(in_plane / np.linalg.norm(in_plane), [0, 0, -1], atol=1e-6)
+    write_particles(tmp_path / "p.cmm", file)
+    text = (tmp_path / "p.cmm").read_text()
+    assert 'x="20.0000" y="40.0000" z="60.0000"' in text and '<link id1="1" id2="2"' in text
+    with pytest.raises(InputError, match="stadyn only writes"):
+        read_particles(tmp_path / "p.cmm")
+
+
+def test_two_tomograms_need_a_folder(tmp_path, planted):
+    for name in ("peet", "emclarity", "chimerax"):
+        ending = FORMATS[name].endings[0]
+        with pytest.raises(InputError, match="folder"):
+            write_particles(tmp_path / f"p{ending}", planted, name, CONTEXT)
+        write_particles(tmp_path / name, planted, name, CONTEXT)
+        assert {p.stem for p in (tmp_path / name).glob(f"*{ending}")} == {"TS_01", "TS_07"}
