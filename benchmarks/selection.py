@@ -17,7 +17,6 @@ from scipy.stats import norm
 from stadyn.core.selection import fit_cc_threshold
 
 WITHIN_SD = 0.3
-SMALLEST_VALLEY = 0.0
 
 
 def planted_valley(means, sds, weights):
@@ -30,15 +29,15 @@ def planted_valley(means, sds, weights):
 
 def two_populations(rng):
     """(scores, true valley, sd of the wider Gaussian, separation in it, number of draws)."""
-    for draws in range(1, 1000):
+    draws, valley = 0, None
+    while valley is None:
+        draws += 1
         sd = rng.uniform(0.01, 0.06)
         sds = rng.permutation([sd, sd * rng.uniform(0.6, 1.0)])
         separation = rng.uniform(2, 6)
         means = rng.uniform(0.05, 0.3) + np.array([0, separation * sd])
         lower = rng.uniform(0.15, 0.85)
         valley = planted_valley(means, sds, (lower, 1 - lower))
-        if valley is not None:
-            break
     n = int(np.exp(rng.uniform(np.log(300), np.log(9000))))
     which = (rng.random(n) >= lower).astype(int)
     return rng.normal(means[which], sds[which]), valley, sd, separation, draws

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fourier shell correlation along directions: each shell cut to a cone, which tells how even the resolution is.
 
-Conical FSC as of Tan et al. 2017 (doi:10.1038/nmeth.4347), whose half-angle of 20 degrees is the default. Masked half-maps
-are compared as they are: the mask's own correlation is not taken out, so that only differences between directions
-are to be read, not the absolute resolution.
+Conical FSC as of Tan et al. 2017 (doi:10.1038/nmeth.4347), whose half-angle of 20 degrees is the default. Masked
+half-maps are compared as they are: the mask's own correlation is not taken out, so that only differences between
+directions are to be read, not the absolute resolution.
 """
 
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ from .errors import InputError
 
 MIN_SCORES = 20
 """Fewer scores than this are never split in two: five parameters would be fitted to them."""
-MIN_VALLEY_DEPTH = 0.03
+MIN_VALLEY_DEPTH = 0.02
 """The valley must lie this fraction below the lower of the two peaks, or the mixture has one peak with a shoulder."""
 STARTS = 5
 FOURIER_TERMS = 2

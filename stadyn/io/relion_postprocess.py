@@ -53,9 +53,9 @@ def write_fsc_xml(path, curve):
 
 
 def read_mtf(path):
-    """((n,) frequencies in 1/pixel, (n,) values) of a detector's modulation transfer function, a STAR file as RELION's.
+    """((n,) frequencies in 1/pixel, (n,) values) of a detector's modulation transfer function, a STAR file of RELION.
 
-    Raises InputError for a file without the two columns, frequencies that do not rise, and values that are not positive.
+    Raises InputError for a file without the two columns, frequencies that do not rise, values that are not positive.
     """
     for block in read_star(path).values():
         if all(name in block for name in MTF_COLUMNS):

@@ -9,8 +9,10 @@ from pyworkflow.protocol import params
 from tomo.objects import SetOfAverageSubTomograms, SetOfCoordinates3D
 
 from stadyn.convert.averages import append_averages, average_paths, map_path
+from stadyn.core.consistency import check_orientations
 from stadyn.core.errors import InputError
 from stadyn.core.height import fit_height, synthetic_reference
+from stadyn.core.resample import rescale_map
 from stadyn.io.mrc import read_volume, write_volume
 from stadyn.io.results import write_result
 
@@ -45,6 +47,15 @@ class StadynProtCommonHeight(StadynProtocol):
             important=True,
             label="Averages of the tomograms",
             help="One average per tomogram of these particles.",
+        )
+        form.addParam(
+            "inputReference",
+            params.PointerParam,
+            pointerClass="Volume,AverageSubTomogram",
+            allowsNull=True,
+            label="Reference of the height (optional)",
+            help="A map with the height wanted, protein dark as in the averages. None: a synthetic one is made from "
+            "the averages, without azimuth and noise, the density of the unit cell at its centre.",
         )
         form.addParam(
             "maxShift",
@@ -82,7 +93,7 @@ class StadynProtCommonHeight(StadynProtocol):
         names = [str(name) for name in np.unique(particles.table.tomogram_ids)]
         volumes = {name: read_volume(paths[name]) for name in names}
         limits = self.maxShift.get() / pixel_size, self.radius.get() / pixel_size
-        reference = synthetic_reference(list(volumes.values()), pixel_size, *limits)
+        reference = self._reference(list(volumes.values()), pixel_size, limits)
         write_volume(self.resultPath("synthetic_reference.mrc"), reference, pixel_size, label="stadyn common height")
         fits = {name: fit_height(volumes[name], reference, *limits) for name in names}
         shifts = {
@@ -93,7 +104,15 @@ class StadynProtCommonHeight(StadynProtocol):
         table = particles.table.moved(np.outer(heights, (0.0, 0.0, 1.0)))
         write_result(self.resultPath("particles.npz"), table)
         found = {name: {"shift_angst": fit.shift_px * pixel_size, "cc": fit.cc} for name, fit in fits.items()}
-        self.saveSummary(particles=len(table), heights=found)
+        warnings = check_orientations(list(volumes.values()), pixel_size, *limits).warnings(names)
+        self.saveSummary(particles=len(table), heights=found, warnings=warnings)
+
+    def _reference(self, volumes, pixel_size, limits):
+        """The map given, in the averages' box and pixel size, or a synthetic one."""
+        if not self.given("inputReference"):
+            return synthetic_reference(volumes, pixel_size, *limits)
+        path, own_pixel_size, _ = map_path(self.given("inputReference"))
+        return rescale_map(read_volume(path), own_pixel_size, pixel_size, len(volumes[0]))
 
     def averageStep(self):
         particles = replace(self.readInput(), table=self.readTable("particles.npz"))
@@ -140,7 +159,7 @@ class StadynProtCommonHeight(StadynProtocol):
         return [
             f"{name}: {height['shift_angst']:+.2f} Å along z, CC {height['cc']:.3f} with the synthetic reference."
             for name, height in figures.get("heights", {}).items()
-        ]
+        ] + [f"Warning: {sentence}." for sentence in figures.get("warnings", [])]
 
     def _methods(self):
         return ["Particles were shifted along z, tomogram by tomogram, to the height of a synthetic reference."]

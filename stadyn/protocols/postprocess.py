@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Step 9, post-processing: mask, FSC, resolution, B-factor, and the final map."""
 
+import os
 from enum import Enum
 
 from pwem.objects import SetOfFSCs, Volume, VolumeMask
@@ -11,6 +12,7 @@ from stadyn.convert.averages import map_path, mask_from_file, volume_from_file
 from stadyn.convert.fscs import write_fscs
 from stadyn.core.errors import InputError
 from stadyn.core.fsc import FSCCurve
+from stadyn.io.relion_postprocess import read_mtf
 from stadyn.io.results import read_result
 from stadyn.io.settings import read_settings
 
@@ -20,6 +22,8 @@ from .forms import add_parallel, add_seed, add_symmetry
 JOB = "postprocess"
 CONTRASTS = ["bright", "dark"]
 KEPT = ["resolution_0143_angst", "resolution_05_angst", "b_factor", "b_factor_fitted", "lowpass_angst", "hand_flipped"]
+KEPT += ["guinier_range_angst", "guinier_r"]
+DIRECTIONAL = ["directional_resolution_angst", "directional_anisotropy"]
 
 
 class PostprocessOutputs(Enum):
@@ -59,6 +63,50 @@ class StadynProtPostprocess(StadynProtocol):
             help="Negative sharpens. Empty: from the Guinier plot. The paper applies -270, its Guinier plot says -240.",
         )
         form.addParam(
+            "fitFrom",
+            params.FloatParam,
+            default=0.0,
+            validators=[params.GE(0)],
+            label="Guinier fit from (Å)",
+            expertLevel=LEVEL_ADVANCED,
+            help="Begin of the range of the line. 0: 10 Å, or twice the resolution where that is coarser.",
+        )
+        form.addParam(
+            "fitTo",
+            params.FloatParam,
+            default=0.0,
+            validators=[params.GE(0)],
+            label="Guinier fit to (Å)",
+            expertLevel=LEVEL_ADVANCED,
+            help="Its end. 0: the resolution at FSC 0.143.",
+        )
+        form.addParam(
+            "fscWeighting",
+            params.BooleanParam,
+            default=True,
+            label="Weight by the FSC?",
+            expertLevel=LEVEL_ADVANCED,
+            help="Amplitudes times √(2 FSC / (1 + FSC)), the figure of merit of the full map.",
+        )
+        form.addParam(
+            "mtfFile",
+            params.FileParam,
+            default="",
+            label="MTF of the detector (optional)",
+            expertLevel=LEVEL_ADVANCED,
+            help="A STAR file as RELION's, by which the map is divided before it is sharpened.",
+        )
+        form.addParam(
+            "mtfPixelSize",
+            params.FloatParam,
+            default=0.0,
+            validators=[params.GE(0)],
+            label="Pixel size of the detector (Å)",
+            expertLevel=LEVEL_ADVANCED,
+            condition="mtfFile",
+            help="Of the movies, before any binning. 0: the pixel size of the half-maps.",
+        )
+        form.addParam(
             "lowpass",
             params.FloatParam,
             default=0.0,
@@ -72,6 +120,16 @@ class StadynProtPostprocess(StadynProtocol):
             default=False,
             label="Flip the hand?",
             help="Mirror the final map, if the tilt axis was taken the wrong way round (paper: IMOD's _clip flipyz_).",
+        )
+        form.addParam(
+            "coneAngle",
+            params.FloatParam,
+            default=0.0,
+            validators=[params.GE(0)],
+            label="Directional FSC, half-angle (°)",
+            expertLevel=LEVEL_ADVANCED,
+            help="The FSC inside cones of this half-angle about many directions, to see whether the resolution is the "
+            "same in all; 20 is usual. 0: off.",
         )
         add_contrast(form)
         add_seed(form)
@@ -93,6 +151,13 @@ class StadynProtPostprocess(StadynProtocol):
             words.append(f"--b-factor={self._bFactor():g}")  # after a blank its sign would read as an option
         if self.lowpass.get() > 0:
             words += ["--lowpass", self.lowpass.get()]
+        options = {"--fit-from": self.fitFrom, "--fit-to": self.fitTo, "--directional": self.coneAngle}
+        words += [word for option, value in options.items() if value.get() > 0 for word in (option, value.get())]
+        if not self.fscWeighting:
+            words.append("--no-fsc-weighting")
+        if self._mtf():
+            words += ["--mtf", os.path.abspath(self._mtf())]
+            words += ["--mtf-angpix", self.mtfPixelSize.get()] if self.mtfPixelSize.get() > 0 else []
         if self.flipHand:
             words.append("--flip-hand")
         self.runStadynCommand(JOB, *words)
@@ -102,7 +167,7 @@ class StadynProtPostprocess(StadynProtocol):
         figures = read_settings(self.resultPath(JOB, "postprocess.json"))
         self.saveSummary(
             resolution_angst=figures["resolution_0143_angst"],
-            **{key: figures[key] for key in KEPT},
+            **{key: figures[key] for key in (*KEPT, *DIRECTIONAL) if key in figures},
             warnings=figures["warnings"],
         )
         curve = read_result(self.resultPath(JOB, "fsc.npz"), FSCCurve)
@@ -115,6 +180,13 @@ class StadynProtPostprocess(StadynProtocol):
         self.defineOutput(PostprocessOutputs.fscs.name, fscs, *sources)
         self.defineOutput(PostprocessOutputs.sharpenedMap.name, final, *sources)
 
+    def _mtf(self):
+        return (self.mtfFile.get() or "").strip()
+
+    def _checkMtf(self):
+        if self._mtf():
+            read_mtf(self._mtf())
+
     def _bFactor(self):
         return parse_b_factor(self.bFactor.get())
 
@@ -124,13 +196,15 @@ class StadynProtPostprocess(StadynProtocol):
         return [lambda: half_map_paths(self.given("inputMap"))]
 
     def _formChecks(self):
-        return [symmetry_check(self.symmetry.get()), self._bFactor]
+        return [symmetry_check(self.symmetry.get()), self._bFactor, self._checkMtf]
 
     def _summaryLines(self, figures):
         if "resolution_angst" not in figures:
             return []
+        cones = figures.get("directional_resolution_angst", {})
         return [
             f"Resolution {figures['resolution_angst']:.2f} Å at FSC 0.143.",
+            *([f"In cones: {', '.join(f'{n} {r:.2f} Å' for n, r in cones.items())}."] if cones else []),
             f"B-factor {figures['b_factor']:.0f} Å², low-pass {figures['lowpass_angst']:.2f} Å"
             + (", hand flipped." if figures["hand_flipped"] else "."),
             *figures["warnings"],

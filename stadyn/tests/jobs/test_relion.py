@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Post-processing beside RELION's own, where that is installed: curves, resolution, sharpened map, and files it reads."""
+"""Post-processing beside RELION's own, where it is installed: curves, resolution, sharpened map, and files it reads."""
 
 import importlib.util
 import shutil

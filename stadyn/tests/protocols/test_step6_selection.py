@@ -7,9 +7,11 @@ from scipy.spatial import cKDTree
 
 from stadyn.convert.averages import average_paths
 from stadyn.convert.coordinates import read_particles
+from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
 from stadyn.core.rotations import rotations_from_normals
 from stadyn.protocols import StadynProtAverage, StadynProtCommonHeight, StadynProtSelectCC
+from stadyn.protocols.select_cc import parse_thresholds
 
 from .planted import PIXEL_SIZE, own_truth, plant, truth_of
 from .project import configured, launch
@@ -74,6 +76,15 @@ def test_one_population_is_said_and_kept(project, simulated):
     assert not any(cut["two_populations"] for cut in run.loadSummary()["thresholds"].values())
 
 
+@pytest.mark.parametrize(
+    ("typed", "thresholds"), [("", {}), (" 0.12 ", {"*": 0.12}), ("ts1=0.1, ts 2 = -2e-1", {"ts1": 0.1, "ts 2": -0.2})]
+)
+def test_thresholds_that_are_typed(typed, thresholds):
+    assert parse_thresholds(typed) == thresholds
+    with pytest.raises(InputError, match="'ts1=high'"):
+        parse_thresholds("0.1, ts1=high")
+
+
 def test_tomograms_come_to_one_height(project, simulated):
     truth = truth_of(simulated)
     lifted = truth.moved(np.outer(truth.tomogram_ids == "tomo_002", (0, 0, 14 / PIXEL_SIZE)))
@@ -93,6 +104,7 @@ def test_tomograms_come_to_one_height(project, simulated):
     assert abs(heights[0][0] - heights[1][0]) < 2
     assert run.averages.getSize() == 2
     assert run.loadSummary()["heights"]["tomo_001"]["shift_angst"] - heights[0][0] == pytest.approx(0, abs=0.01)
+    assert run.loadSummary()["warnings"] == []  # neither is upside down or mirrored
 
 
 def test_an_average_that_is_missing_is_named(project, simulated, mixed):
