@@ -30,6 +30,8 @@ COARSE_RADIUS = 8.0
 the particles and more than 8 gained none (boxes of 345 Å: 43 Å)."""
 POINTS_AT_ONCE = 16384
 """Points interpolated at once on a CPU: the temporaries then stay in the processor's cache."""
+PRODUCTS_AT_ONCE = 2**18
+"""Coefficients multiplied out before one matrix product of the coarse search on a CPU: 2 MiB of its cache."""
 MAX_STEPS = 8
 """Gauss-Newton steps at most; a usual particle needs three."""
 
@@ -192,17 +194,15 @@ def coarse_search(cubes, cube_shape, rotations, shifts, weight_of, dictionary, a
     energy = to_host(xp.sqrt(xp.sum(data.real**2 + data.imag**2, axis=1)))
     data *= weight
     norm = xp.sqrt(xp.matmul(weight**2, (xp.abs(dictionary.values) ** 2).T))
-    stacked = xp.concatenate([data.real, data.imag], axis=1)
-    shift_phase = phases(h, dictionary.shifts, dictionary.box_px)
+    waves = phases(h, dictionary.shifts, dictionary.box_px)
     b, s = len(turn), len(dictionary.shifts)
     barred = None if allowed is None else xp.where(xp.asarray(allowed), 0, -np.inf).astype(np.float32)[:, None]
     best = xp.full(b, -np.inf, np.float32)
     best_index = xp.zeros(b, np.int64)
-    chunk = max(1, int(2**24 // max(1, s * h.shape[0])))
+    chunk = max(1, (PRODUCTS_AT_ONCE if xp is np else 64 * PRODUCTS_AT_ONCE) // (min(b, s) * h.shape[0]))
     for start in range(0, len(dictionary.rotations), chunk):
-        moved = (dictionary.values[start : start + chunk, None] * shift_phase).reshape(-1, h.shape[0])
-        score = stacked @ xp.concatenate([moved.real, moved.imag], axis=1).T
-        score = score.reshape(b, -1, s) / xp.maximum(norm[:, start : start + chunk, None], 1e-20)
+        score = _products(data, dictionary.values[start : start + chunk], waves)
+        score /= xp.maximum(norm[:, start : start + chunk, None], 1e-20)
         score = (score if barred is None else score + barred).reshape(b, -1)
         top = xp.argmax(score, axis=1)
         value = score[xp.arange(b), top]
@@ -213,6 +213,20 @@ def coarse_search(cubes, cube_shape, rotations, shifts, weight_of, dictionary, a
     turn_by, shift_by = best_index // s, best_index % s
     moved = np.einsum("bij,bj->bi", rotations, dictionary.shifts[shift_by])
     return rotations @ dictionary.rotations[turn_by], shifts + moved, to_host(best) / np.maximum(energy, 1e-20)
+
+
+def _products(data, values, waves):
+    """(b, a, s) float32 ``Re sum_h conj(data) values waves`` of (b, m), (a, m) and (s, m) complex64.
+
+    One of the three is multiplied out beforehand, whichever pair is the smaller, and the rest is a matrix product.
+    """
+    xp = array_module(data)
+    (b, m), a, s = data.shape, len(values), len(waves)
+    if s <= b:
+        moved = (values[:, None] * waves).reshape(a * s, m)
+        return (data.view(np.float32) @ moved.view(np.float32).T).reshape(b, a, s)
+    mixed = (xp.conj(data)[:, None] * values).reshape(b * a, m)
+    return (mixed.view(np.float32) @ xp.conj(waves).view(np.float32).T).reshape(b, a, s)
 
 
 def _normalized(data, weight):

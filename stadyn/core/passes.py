@@ -17,7 +17,7 @@ from .particle_data import ParticleData
 from .search import rotation_grid, shift_grid
 from .transfer import Transfer
 
-COARSE_STEP_DEG = 8.0
+COARSE_STEP_DEG = 10.0
 """Coarse angular step: at 8 Fourier pixels of the box the edge of a mask of three eighths
 of the box moves by less than half a period; 15 degrees still found the same poses."""
 COARSE_ABOVE_DEG = 4.0
