@@ -29,7 +29,7 @@ def cc_figure(fits, titles=None):
 
 def latitude_figure(fits):
     """CC against latitude, before and after, of each group: `fits` {group: LatitudeFit}."""
-    figure = Figure(figsize=(11, 0.6 + 3.2 * len(fits)), layout="constrained")
+    figure = Figure(figsize=(11, 0.8 + 3.4 * len(fits)), layout="constrained")
     for axes, (name, fit) in zip(figure.subplots(len(fits), 2, squeeze=False), fits.items(), strict=True):
         before, after = plot_latitude(axes, fit, title=f"{name}: as scored")
         after.set(title=f"{name}: {after.get_title()}")

@@ -92,7 +92,7 @@ class ResultsViewer(ProtocolViewer):
             for picture in pictures:
                 group = form.addGroup(picture.label)
                 picture.parameters(group, self.protocol)
-                group.addParam(picture.button, params.LabelParam, label="Show", help=picture.help)
+                group.addParam(picture.button, params.LabelParam, label="Show the picture", help=picture.help)
         if not self._available():
             form.addSection(label="Results")
             form.addParam(

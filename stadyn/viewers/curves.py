@@ -4,6 +4,8 @@
 import os
 from glob import glob
 
+from pyworkflow.protocol import params
+
 from stadyn.core.fsc import FSCCurve
 from stadyn.core.local_resolution import LocalResolution
 from stadyn.core.selection import CCThreshold, LatitudeFit
@@ -20,6 +22,9 @@ from stadyn.plots.figures import (
 )
 
 from .base import Picture
+
+MAX_GROUPS = 3
+"""Rows that a window holds at a readable size."""
 
 
 class ResultFiles(Picture):
@@ -68,8 +73,20 @@ class Latitudes(ResultFiles):
     )
     pattern, kind, stem = "latitude_*.npz", LatitudeFit, "latitude_"
 
+    def parameters(self, form, protocol):
+        form.addParam(
+            "groupOfLatitude",
+            params.EnumParam,
+            choices=[*self.paths(protocol), "all"],
+            default=0,
+            label="Tomogram and half",
+            help=f"One of the groups that were filtered apart, or the first {MAX_GROUPS}.",
+        )
+
     def figures(self, viewer):
-        return {"cc_against_latitude": latitude_figure(self.results(viewer))}
+        fits, chosen = self.results(viewer), viewer.groupOfLatitude.get()
+        names = list(fits)[:MAX_GROUPS] if chosen >= len(fits) else [list(fits)[chosen]]
+        return {"cc_against_latitude": latitude_figure({name: fits[name] for name in names})}
 
 
 class FSC(ResultFiles):

@@ -64,7 +64,8 @@ def test_latitude_before_and_after_of_each_group(make_run, draw):
     fits = {"t_odd": fit_latitude(cc, normals), "t_even": fit_latitude(cc[:100], normals[:100])}
     for group, fit in fits.items():
         write_result(run.resultPath(f"latitude_{group}.npz"), fit)
-    axes = draw(run, "showLatitude")
+    assert [ax.get_title().split(":")[0] for ax in draw(run, "showLatitude", groupOfLatitude=1)] == ["t_odd"] * 2
+    axes = draw(run, "showLatitude", groupOfLatitude=2)
     assert len(axes) == 4
     # By name: even first.
     for before, after, group in ((*axes[:2], "t_even"), (*axes[2:], "t_odd")):

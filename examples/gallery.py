@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures of the real GUI for docs/gallery.md: the tree, the workflow, a form, and every viewer, on a virtual screen.
+
+Needs Xvfb, openbox and ImageMagick: ``apt-get install xvfb openbox imagemagick fonts-dejavu-core``.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+import tkinter
+import traceback
+from pathlib import Path
+from tkinter import ttk
+
+from gui import open_window
+
+SCREEN = "1600x1600x24"
+WINDOW, TALL_WINDOW = "1600x960+0+0", "1600x1560+0+0"
+OURS = "Virus-like particles (stadyn)"
+PROGRAMS = {"Xvfb": "xvfb", "openbox": "openbox", "import": "imagemagick"}
+PAUSE_MS = 1500
+"""Between an action and its picture: windows draw themselves when they are idle."""
+OUT = Path(__file__).parents[1] / "docs" / "gallery"
+
+# label of the run, button of its viewer, values of its form, name of the picture
+VIEWS = (
+    ("3 Align first reference", "showConvergence", {}, "convergence"),
+    ("3 Recentre", "showSlices", {}, "slices"),
+    ("5 Align candidates", "showSideBySide", {}, "side_by_side"),
+    ("5 Align candidates", "showChanges", {}, "changes_of_poses"),
+    ("2 Oversample surfaces", "showParticles", {}, "discs"),
+    ("6 Select by CC", "showCCHistogram", {}, "cc_histogram"),
+    ("6 Select by CC", "showParticles", {"tomogram": 2}, "particles_in_space"),
+    ("6 Select by CC", "showNeighbours", {}, "neighbours"),
+    ("6 Select by CC", "showOrientations", {}, "orientations"),
+    ("8 Filter by latitude", "showLatitude", {}, "cc_against_latitude"),
+    ("9 Post-processing", "showFSC", {}, "fsc"),
+    ("9 Post-processing", "showGuinier", {}, "guinier"),
+    ("9 Post-processing", "showSlices", {"mapOfSlices": 1}, "final_map"),
+    ("9 Local resolution", "showLocalResolution", {}, "local_resolution"),
+)
+FORMS = (("7 Align halves", "form_align"), ("6 Select by CC", "form_select"))
+VIEWER_FORM = ("6 Select by CC", "viewer_form")
+
+
+def main():
+    """Take all pictures; the exit code is 1 where a program is missing, which is named."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--workspace", type=Path, default=Path("demo"), help="folder that holds projects/ (demo)")
+    parser.add_argument("--project", default="vlp_nine_steps", help="its name (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder of the pictures (docs/gallery)")
+    parser.add_argument("--only", help="part of the names of the pictures to take")
+    args = parser.parse_args()
+    missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
+    if missing:
+        print(f"gallery skipped: apt-get install {' '.join(missing)} fonts-dejavu-core", file=sys.stderr)
+        return 1
+    args.out.mkdir(parents=True, exist_ok=True)
+    screen = VirtualScreen()
+    Session(open_window(args.workspace.absolute(), args.project), screen, args.out.absolute(), args.only).run()
+    return 0
+
+
+class VirtualScreen:
+    """A screen of its own with a window manager, so that pictures do not depend on where they are taken."""
+
+    def __init__(self):
+        read, write = os.pipe()
+        command = ["Xvfb", "-displayfd", str(write), "-screen", "0", SCREEN]
+        self.processes = [subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)]
+        os.close(write)
+        with os.fdopen(read) as answer:
+            os.environ["DISPLAY"] = f":{answer.readline().strip()}"
+        self.processes.append(subprocess.Popen(["openbox"], stderr=subprocess.DEVNULL))
+        time.sleep(1)
+
+    def close(self):
+        """End both."""
+        for process in reversed(self.processes):
+            process.terminate()
+            process.wait()
+
+
+class Session:
+    """Actions on the host's window one after the other, each followed by a picture."""
+
+    def __init__(self, window, screen, out, only):
+        self.window, self.screen, self.out, self.only = window, screen, out, only
+        self.root, self.panel = window.root, window.getViewWidget()
+        self.runs = {run.getObjLabel(): run for run in window.project.getRuns()}
+        self.actions = self._plan()
+
+    def run(self):
+        """Go through all actions, then leave the process: the host's windows run loops of their own."""
+        self.root._root().report_callback_exception = self._fail
+        self.root.after(3 * PAUSE_MS, self._next)
+        self.window.show()
+
+    def _next(self):
+        # The next one is scheduled first: a window of the host does not come back before it is closed.
+        if self.actions:
+            action, pause = self.actions.pop(0)
+            self.root.after(pause, self._next)
+            action()
+        else:
+            self._leave(0)
+
+    def _fail(self, *error):
+        traceback.print_exception(*error)
+        self._leave(1)
+
+    def _leave(self, code):
+        self.screen.close()
+        sys.stdout.flush()
+        os._exit(code)
+
+    def _plan(self):
+        plan = []
+
+        def picture(name, open_it, taken_of, close):
+            if not self.only or self.only in name:
+                plan.append((open_it, PAUSE_MS))
+                plan.append((lambda: self._take(name, taken_of()), 300))
+                plan.append((close, 300))
+
+        picture("project", self._open_tree, lambda: self.root, lambda: None)
+        picture("workflow", self._whole_graph, lambda: self.root, lambda: None)
+        for label, name in FORMS:
+            picture(name, lambda run=self._run(label): self.panel._openProtocolForm(run), self._top, self._close_top)
+        of_run, name = VIEWER_FORM
+        picture(name, lambda: self._viewer(of_run), self._top, self._close_top)
+        for label, button, values, name in VIEWS:
+            picture(name, lambda b=button, v=values, r=label: self._press(r, b, v), self._top, self._close_top)
+        return plan
+
+    def _run(self, part):
+        return next(run for label, run in self.runs.items() if label.startswith(part))
+
+    def _open_tree(self):
+        self._resize(WINDOW)
+        tree = self.panel.protTree
+        for item in self._below(tree, ""):
+            inside = OURS in item or OURS in tree.item(item, "text")
+            tree.item(item, open=inside or tree.parent(item) == "")
+        columns = next(w for w in self._widgets(self.panel) if isinstance(w, tkinter.PanedWindow))
+        columns.sash_place(0, 430, 0)
+        tree.yview_moveto(1.0)
+        self.panel._selectItemProtocol(self._run("6 Select by CC"))
+
+    def _below(self, tree, item):
+        for child in tree.get_children(item):
+            yield child
+            yield from self._below(tree, child)
+
+    def _whole_graph(self):
+        """The graph fills the window, every run in it."""
+        self._resize(TALL_WINDOW)
+        self.root.update()
+        rows = next(w for w in self._widgets(self.panel) if isinstance(w, ttk.PanedWindow))
+        rows.sashpos(0, 1380)
+
+    def _widgets(self, widget):
+        for child in widget.winfo_children():
+            yield child
+            yield from self._widgets(child)
+
+    def _resize(self, geometry):
+        self.root.attributes("-zoomed", False)
+        self.root.geometry(geometry)
+
+    def _viewer(self, label):
+        self.panel._analyzeResults(self._run(label), None)
+
+    def _press(self, label, button, values):
+        import pwem
+        from pyworkflow.viewer import DESKTOP_TKINTER
+
+        run = self._run(label)
+        viewer = pwem.Domain.findViewers(run, DESKTOP_TKINTER)[0](project=self.window.project, protocol=run)
+        viewer.setProtocol(run)
+        for name, value in values.items():
+            getattr(viewer, name).set(value)
+        for view in viewer._getVisualizeDict()[button](button):
+            view.show()
+
+    def _top(self):
+        """The window that was opened last."""
+        children = [*self.root._root().winfo_children(), *self.root.winfo_children()]
+        windows = [w for w in children if isinstance(w, tkinter.Toplevel) and w.winfo_viewable() and w is not self.root]
+        return windows[-1]
+
+    def _close_top(self):
+        self._top().destroy()
+
+    def _take(self, name, widget):
+        widget.lift()
+        widget.update()
+        border, title = 2, 24
+        width, height = widget.winfo_width() + 2 * border, widget.winfo_height() + title + border
+        crop = f"{width}x{height}+{max(widget.winfo_rootx() - border, 0)}+{max(widget.winfo_rooty() - title, 0)}"
+        path = self.out / f"{name}.png"
+        subprocess.run(["import", "-window", "root", "-crop", crop, "+repage", "-colors", "128", path], check=True)
+        print(path.name, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
