@@ -9,13 +9,14 @@ INSTALLED := $(VENV)/.installed
 export MPLBACKEND := Agg
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help env demo gui test bench lint clean distclean
+.PHONY: help env demo gui gallery test bench lint clean distclean
 
 help:
 	@echo "make demo   simulate two tomograms, run the nine steps through the host, compare with the truth (writes demo/)"
 	@echo "make test   run every test, host included"
 	@echo "make bench  what is too slow for a test (after make demo)"
 	@echo "make gui    open the project that the demo left in the host's GUI (needs a display)"
+	@echo "make gallery pictures of the real GUI on that project, for docs/gallery.md (on a virtual screen)"
 	@echo "make lint   ruff"
 	@echo "make clean  remove what these commands made, but for the environment; make distclean removes that too"
 
@@ -34,12 +35,11 @@ $(INSTALLED): setup.py
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py --out demo
 
-# -O as in the host's own launcher, without which its windows stop at assertions.
 gui: $(INSTALLED)
-	@test -d demo/projects || { echo "make: there is no project yet: make demo first"; exit 1; }
-	SCIPION_DOMAIN=pwem SCIPION_HOME=$(CURDIR)/demo/projects/.scipion SCIPION_USER_DATA=$(CURDIR)/demo/projects \
-	SCIPION_PYTHON=$(CURDIR)/$(BIN)/python SCIPION_NOTIFY=False MPLBACKEND=TkAgg \
-	$(BIN)/python -O -m pyworkflow.apps.pw_project vlp_nine_steps
+	$(BIN)/python examples/gui.py
+
+gallery: $(INSTALLED)
+	$(BIN)/python examples/gallery.py
 
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --durations=15 $(PYTEST_ARGS) stadyn

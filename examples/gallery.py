@@ -12,6 +12,7 @@ import sys
 import time
 import tkinter
 import traceback
+from functools import partial
 from pathlib import Path
 from tkinter import ttk
 
@@ -21,6 +22,7 @@ SCREEN = "1600x1600x24"
 WINDOW, TALL_WINDOW = "1600x960+0+0", "1600x1560+0+0"
 OURS = "Virus-like particles (stadyn)"
 PROGRAMS = {"Xvfb": "xvfb", "openbox": "openbox", "import": "imagemagick"}
+FONTS = "fonts-dejavu-core"
 PAUSE_MS = 1500
 """Between an action and its picture: windows draw themselves when they are idle."""
 OUT = Path(__file__).parents[1] / "docs" / "gallery"
@@ -49,19 +51,28 @@ VIEWER_FORM = ("6 Select by CC", "viewer_form")
 def main():
     """Take all pictures; the exit code is 1 where a program is missing, which is named."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--workspace", type=Path, default=Path("demo"), help="folder that holds projects/ (demo)")
+    parser.add_argument("--workspace", type=Path, default=Path("demo/projects"), help="folder of projects/ (%(default)s)")
     parser.add_argument("--project", default="vlp_nine_steps", help="its name (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=OUT, help="folder of the pictures (docs/gallery)")
     parser.add_argument("--only", help="part of the names of the pictures to take")
     args = parser.parse_args()
-    missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
+    missing = install_missing()
     if missing:
-        print(f"gallery skipped: apt-get install {' '.join(missing)} fonts-dejavu-core", file=sys.stderr)
+        print(f"gallery skipped: apt-get install {' '.join(missing)}", file=sys.stderr)
         return 1
     args.out.mkdir(parents=True, exist_ok=True)
     screen = VirtualScreen()
     Session(open_window(args.workspace.absolute(), args.project), screen, args.out.absolute(), args.only).run()
     return 0
+
+
+def install_missing():
+    """Packages that are still missing after apt was asked for them, where it may be."""
+    missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
+    if missing and shutil.which("apt-get") and os.geteuid() == 0:
+        subprocess.run(["apt-get", "install", "--yes", "--quiet", *missing, FONTS], check=False)
+        missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
+    return missing
 
 
 class VirtualScreen:
@@ -129,11 +140,11 @@ class Session:
         picture("project", self._open_tree, lambda: self.root, lambda: None)
         picture("workflow", self._whole_graph, lambda: self.root, lambda: None)
         for label, name in FORMS:
-            picture(name, lambda run=self._run(label): self.panel._openProtocolForm(run), self._top, self._close_top)
+            picture(name, partial(self._form, label), self._top, self._close_top)
         of_run, name = VIEWER_FORM
-        picture(name, lambda: self._viewer(of_run), self._top, self._close_top)
+        picture(name, partial(self._viewer, of_run), self._top, self._close_top)
         for label, button, values, name in VIEWS:
-            picture(name, lambda b=button, v=values, r=label: self._press(r, b, v), self._top, self._close_top)
+            picture(name, partial(self._press, label, button, values), self._top, self._close_top)
         return plan
 
     def _run(self, part):
@@ -170,6 +181,9 @@ class Session:
     def _resize(self, geometry):
         self.root.attributes("-zoomed", False)
         self.root.geometry(geometry)
+
+    def _form(self, label):
+        self.panel._openProtocolForm(self._run(label))
 
     def _viewer(self, label):
         self.panel._analyzeResults(self._run(label), None)
