@@ -81,8 +81,9 @@ class Context:
     half_from_class: bool = False  # Dynamo: the class column holds half-sets
 
     def tomogram(self, name):
-        """The `ListedTomogram` of that id, or None."""
-        return next((tomogram for tomogram in self.tomograms if tomogram.id == name), None)
+        """The `ListedTomogram` of that id, else the one whose file has that name, or None."""
+        exact = next((t for t in self.tomograms if t.id == name), None)
+        return exact or next((t for t in self.tomograms if t.path and tomogram_id(t.path) == tomogram_id(name)), None)
 
     def name(self, number):
         """The tomogram id of a number; the number itself as text where no list numbers tomograms."""

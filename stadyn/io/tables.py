@@ -42,15 +42,15 @@ class Format:
     one_tomogram: bool = False  # one file a tomogram
 
 
-def read_particles(path, format_name=None, context=None):
+def read_particles(path, format_name=None, context=None, rescale=True):
     """The `ParticleFile` of a file, or of a folder of files of one tomogram each, in any format of `FORMATS`.
 
     Parameters
     ----------
     format_name : key of `FORMATS`; told from name and content by default
     context : Context, what is known besides the file
+    rescale : bool, bring positions to the pixel sizes of the tomograms that the context lists, with a message
 
-    Where the context lists the tomograms with their pixel sizes, positions are brought to those, with a message.
     Raises InputError for a file that is missing, malformed or of no known format.
     """
     context = context or Context()
@@ -62,8 +62,9 @@ def read_particles(path, format_name=None, context=None):
         file = _joined([found.read(p, context) for p in _files_in(path, found)])
     else:
         file = found.read(path, _with_doc(path, context) if found.numbered else context)
-    targets = {t.id: t.pixel_size for t in context.tomograms if t.pixel_size}
-    return with_pixel_sizes(file, targets)
+    listed = {name: context.tomogram(name) for name in file.tomogram_ids()}
+    targets = {name: t.pixel_size for name, t in listed.items() if t is not None and t.pixel_size}
+    return with_pixel_sizes(file, targets) if rescale else file
 
 
 def write_particles(path, file, format_name=None, context=None):

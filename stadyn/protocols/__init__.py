@@ -5,10 +5,12 @@ from .align import StadynProtAlign
 from .average import StadynProtAverage
 from .average_of_averages import StadynProtAverageOfAverages
 from .common_height import StadynProtCommonHeight
+from .export_particles import StadynProtExportParticles
 from .extract import StadynProtExtract
 from .find_shells import StadynProtFindShells
 from .half_maps import StadynProtHalfMaps
 from .import_dipoles import StadynProtImportDipoles
+from .import_particles import StadynProtImportParticles
 from .import_tomograms import StadynProtImportTomograms
 from .latitude_filter import StadynProtLatitudeFilter
 from .local_resolution import StadynProtLocalResolution
