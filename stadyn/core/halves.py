@@ -5,6 +5,8 @@ import numpy as np
 
 from .errors import InputError
 from .particles import EVEN, ODD
+from .search import AlignmentRound
+from .symmetry import symmetry_order
 
 SPLITS = ("parity", "surface", "tomogram")
 """Ways to split: by the particle's own number, whole VLPs, or whole tomograms."""
@@ -48,6 +50,25 @@ def split_halves(table, by="parity", seed=0):
             f"{len(groups)} {'VLP' if by == 'surface' else by} cannot be split into two halves: split by parity instead"
         )
     return table.replace(half=_balanced(sizes, np.random.default_rng(seed))[members.ravel()])
+
+
+def half_map_round(symmetry, max_shift_angst, lowpass_angst):
+    """The `AlignmentRound` that finds the even half-map in the odd one (paper, step 9A).
+
+    Halves of one start drift apart by little: a tilt of a few degrees, a part of the cell. Their azimuth may be
+    anything that the symmetry leaves free.
+    """
+    return AlignmentRound(
+        iterations=1,
+        cone_range_deg=12.0,
+        cone_sampling_deg=3.0,
+        inplane_range_deg=360.0 / symmetry_order(symmetry),
+        inplane_sampling_deg=3.0,
+        shift_limit_angst=(max_shift_angst,) * 3,
+        shift_modus=4,
+        lowpass_angst=lowpass_angst,
+        symmetry=symmetry,
+    )
 
 
 def _balanced(sizes, rng):

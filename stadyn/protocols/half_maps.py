@@ -2,7 +2,7 @@
 """Step 9, block A: the even half-map aligned to the odd one, and everything averaged again from the particles."""
 
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from enum import Enum
 
 import numpy as np
@@ -13,10 +13,13 @@ from tomo.objects import AverageSubTomogram, SetOfCoordinates3D
 from stadyn.convert.averages import average_from_file, map_path
 from stadyn.convert.particles import ParticleInput
 from stadyn.convert.tomograms import FULL_RANGE
+from stadyn.core.halves import half_map_round
+from stadyn.core.map_alignment import polish_pose
 from stadyn.core.particles import EVEN, ODD, ParticleBoxes, ParticleTable
+from stadyn.core.resample import rescale_map
 from stadyn.core.rotations import dynamo_from_matrices
-from stadyn.core.symmetry import symmetry_order
 from stadyn.core.tomograms import Tomogram
+from stadyn.io.mrc import read_volume
 from stadyn.io.results import read_result, write_result
 
 from .averages import HALVES, check_halves
@@ -125,39 +128,36 @@ class StadynProtHalfMaps(StadynProtocol):
             box_angst=self.boxSize.get(),
             reference={"*": odd},
             mask=map_path(self.given("inputMask"))[0] if self.given("inputMask") else None,
-            rounds=self._rounds(),
+            rounds=[asdict(half_map_round(self.symmetry.get(), self.maxShift.get(), self.lowpass.get()))],
             seed=self.seed.get(),
         )
         self.runStadynJob("align", settings)
         pose = read_result(self.resultPath("even_to_odd", "particles.npz"), ParticleTable)
+        # The engine's pose is good to a tenth of a degree; two maps can tell more than a particle and a map.
+        rotation, shift = polish_pose(
+            *(read_volume(path) for path in (odd, even)), pose.rotations[0], pose.positions[0], pixel_size,
+            self.lowpass.get(), self._mask(pixel_size, odd),
+        )  # fmt: skip
         table = particles.table
-        moved = table.moved(pose.positions[0], pose.rotations[0])
+        moved = table.moved(shift, rotation)
         is_even = table.half == EVEN
         positions = np.where(is_even[:, None], moved.positions, table.positions)
         rotations = np.where(is_even[:, None, None], moved.rotations, table.rotations)
         write_result(self.resultPath("particles.npz"), table.replace(positions=positions, rotations=rotations))
-        tdrot, tilt, narot = (float(angle[0]) for angle in dynamo_from_matrices(pose.rotations))
+        tdrot, tilt, narot = (float(angle[0]) for angle in dynamo_from_matrices(rotation[None]))
         self.saveSummary(
-            even_to_odd_shift_angst=np.round(pose.positions[0] * pixel_size, 3),
+            even_to_odd_shift_angst=np.round(shift * pixel_size, 3),
             even_to_odd_tilt_deg=tilt,
             even_to_odd_inplane_deg=(tdrot + narot + 180) % 360 - 180,
             even_to_odd_cc=float(pose.cc[0]),
         )
 
-    def _rounds(self):
-        period = 360.0 / symmetry_order(self.symmetry.get())
-        search = {
-            "iterations": 1,
-            "cone_range_deg": 12.0,
-            "cone_sampling_deg": 3.0,
-            "inplane_range_deg": period,
-            "inplane_sampling_deg": 3.0,
-            "shift_limit_angst": [self.maxShift.get()] * 3,
-            "shift_modus": 4,
-            "lowpass_angst": self.lowpass.get(),
-            "symmetry": self.symmetry.get(),
-        }
-        return [search]
+    def _mask(self, pixel_size, like):
+        """The mask in the box and pixel size of a half-map, or None."""
+        if not self.given("inputMask"):
+            return None
+        path, own_pixel_size, _ = map_path(self.given("inputMask"))
+        return rescale_map(read_volume(path), own_pixel_size, pixel_size, len(read_volume(like)))
 
     def createOutputStep(self):
         table, pixel_size = self.readTable("particles.npz"), self.pixelSize()
