@@ -4,6 +4,7 @@
 from .align import StadynProtAlign
 from .average import StadynProtAverage
 from .average_of_averages import StadynProtAverageOfAverages
+from .check_geometry import StadynProtCheckGeometry
 from .common_height import StadynProtCommonHeight
 from .export_particles import StadynProtExportParticles
 from .extract import StadynProtExtract

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The check of hand and geometry on simulated tomograms: true poses pass, inverted ones and a wrong contrast do not."""
+
+import numpy as np
+
+from stadyn.protocols import StadynProtCheckGeometry
+
+from .planted import plant, truth_of
+from .project import launch
+
+
+def test_true_poses_fit_and_broken_ones_are_named(project, simulated, true_average):
+    given = {"inputMap": (true_average, "average"), "particles": 60, "resolution": 40.0}
+    good = launch(project, StadynProtCheckGeometry, inputParticles=(simulated, "coordinates"), **given)
+    scores = good.loadSummary()["scores"]
+    assert max(scores, key=lambda name: abs(scores[name])) == "as given" and scores["as given"] > 0.5
+    assert "read as they should be" in " ".join(good._summary())
+    truth = truth_of(simulated)
+    broken = truth.replace(rotations=np.swapaxes(truth.rotations, 1, 2))
+    bad = launch(project, StadynProtCheckGeometry, inputParticles=plant(simulated, "broken", broken), **given)
+    assert "read with rotations inverted" in " ".join(bad._summary())
+    inverted = launch(
+        project, StadynProtCheckGeometry, inputParticles=(simulated, "coordinates"), invertMap=True, **given
+    )
+    assert "contrast is inverted" in " ".join(inverted._summary())
+    with open(inverted.report.getFileName(), encoding="utf-8") as report:
+        assert "CC of the average with the map" in report.read()
