@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from tkinter import ttk
 
-from gui import open_window
+from gui import WORKSPACE, open_window
 
 SCREEN = "1600x1600x24"
 WINDOW, TALL_WINDOW = "1600x960+0+0", "1600x1560+0+0"
@@ -51,7 +51,7 @@ VIEWER_FORM = ("6 Select by CC", "viewer_form")
 def main():
     """Take all pictures; the exit code is 1 where a program is missing, which is named."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--workspace", type=Path, default=Path("demo/projects"), help="folder of projects/ (%(default)s)")
+    parser.add_argument("--workspace", type=Path, default=WORKSPACE, help="folder of projects/ (%(default)s)")
     parser.add_argument("--project", default="vlp_nine_steps", help="its name (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=OUT, help="folder of the pictures (docs/gallery)")
     parser.add_argument("--only", help="part of the names of the pictures to take")

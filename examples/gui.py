@@ -9,13 +9,13 @@ from pathlib import Path
 from stadyn import host
 
 VIEW = "Tomography"
-HERE = Path(__file__).parent
+WORKSPACE = Path("demo/projects")
 
 
 def main():
     """Open the window and stay until it is closed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workspace", type=Path, default=Path("demo/projects"), help="folder of projects/ (%(default)s)")
+    parser.add_argument("--workspace", type=Path, default=WORKSPACE, help="folder of projects/ (%(default)s)")
     parser.add_argument("--project", default="vlp_nine_steps", help="its name (default: %(default)s)")
     args = parser.parse_args()
     if not os.environ.get("DISPLAY"):

@@ -117,6 +117,10 @@ class StadynProtImportTomograms(StadynProtocol):
             raise InputError(f"two tomograms of the list are called {twice}: rename one of the files")
         return tomograms
 
+    def listedPaths(self):
+        """Paths of the tomograms that the form names, unchecked; InputError for a list that cannot be read."""
+        return [volume.path for volume in self._listed()]
+
     def _listed(self):
         path = (self.listFile.get() or "").strip()
         if not path:
