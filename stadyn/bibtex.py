@@ -18,6 +18,18 @@
   journal = {Journal of Structural Biology}, volume = {197}, number = {2}, pages = {135--144}, year = {2017},
   doi = {10.1016/j.jsb.2016.06.005}, url = {https://doi.org/10.1016/j.jsb.2016.06.005}
 }
+@article{Nelson1979,
+  title = {Dislocation-mediated melting in two dimensions},
+  author = {Nelson, David R. and Halperin, B. I.},
+  journal = {Physical Review B}, volume = {19}, number = {5}, pages = {2457--2484}, year = {1979},
+  doi = {10.1103/PhysRevB.19.2457}, url = {https://doi.org/10.1103/PhysRevB.19.2457}
+}
+@article{Briggs2009,
+  title = {Structure and assembly of immature HIV},
+  author = {Briggs, J. A. G. and Riches, J. D. and Glass, B. and Bartonova, V. and Zanetti, G. and Kr{\\"a}usslich, H.-G.},
+  journal = {Proceedings of the National Academy of Sciences}, volume = {106}, number = {27}, pages = {11090--11095}, year = {2009},
+  doi = {10.1073/pnas.0903535106}, url = {https://doi.org/10.1073/pnas.0903535106}
+}
 @article{Foerster2005,
   title = {Retrovirus envelope protein complex structure in situ studied by cryo-electron tomography},
   author = {F{\\"o}rster, Friedrich and Medalia, Ohad and Zauberman, Nathan and Baumeister, Wolfgang and Fass, Deborah},

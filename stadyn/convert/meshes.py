@@ -21,6 +21,11 @@ def read_dipoles(points):
 
     Raises InputError for a group of one or three points, or one whose points coincide or lie in a plane.
     """
+    return [_dipole(*key, group) for key, group in read_point_groups(points).items()]
+
+
+def read_point_groups(points):
+    """{(tomogram id, group): (m, 3) pixels of the tomogram} of a SetOfMeshes or SetOfCoordinates3D, in their order."""
     tomograms = points.getPrecedents()
     if tomograms is None:
         raise InputError("the points have lost their tomograms: import them again")
@@ -28,7 +33,7 @@ def read_dipoles(points):
     groups = {}
     for point in points.iterItems():
         groups.setdefault((point.getTomoId(), point.getGroupId() or 0), []).append(frame.position(point))
-    return [_dipole(*key, np.array(group)) for key, group in groups.items()]
+    return {key: np.array(group) for key, group in groups.items()}
 
 
 def _dipole(tomogram_id, surface_id, points):

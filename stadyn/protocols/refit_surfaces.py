@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The surface of each virus-like particle, fitted to its aligned particles, and crop points all over it."""
+
+from enum import Enum
+
+import numpy as np
+from pyworkflow.protocol import params
+from pyworkflow.protocol.constants import LEVEL_ADVANCED
+from tomo.objects import SetOfCoordinates3D
+
+from stadyn.convert.coordinates import write_coordinates
+from stadyn.convert.particles import precedents
+from stadyn.core.errors import InputError
+from stadyn.core.particles import ParticleTable
+from stadyn.core.surfaces import MIN_POINTS, fibonacci_directions, fit_surfaces, resample_surfaces
+from stadyn.io.settings import write_json
+
+from .base import StadynProtocol, inside_tomograms
+from .forms import add_box, add_particles, add_seed
+
+
+class RefitSurfacesOutputs(Enum):
+    coordinates = SetOfCoordinates3D
+
+
+class StadynProtRefitSurfaces(StadynProtocol):
+    """Fits a smooth closed surface to the aligned particles of each VLP, for VLPs are no spheres and clicks are off by
+    tens of Å, and spreads crop points evenly over it, their z axes along its normals. Closely spaced, 40 Å, they are
+    the dense search that takes the place of subboxing: every unit cell has a point near it.
+    """
+
+    _label = "refit surfaces"
+    _possibleOutputs = RefitSurfacesOutputs
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        add_particles(
+            form,
+            label="Aligned particles",
+            help="Particles that an alignment has moved to the surface, each with the number of its VLP. Strays are "
+            "outvoted.",
+        )
+        form.addParam(
+            "spacing",
+            params.FloatParam,
+            default=40.0,
+            validators=[params.Positive],
+            label="Spacing (Å)",
+            help="Distance between neighbouring points on the surface. About half the spacing of the lattice, 40 Å, "
+            "leaves no unit cell without a point; larger ones cost less time.",
+        )
+        form.addParam(
+            "degree",
+            params.IntParam,
+            default=4,
+            validators=[params.Range(0, 8)],
+            expertLevel=LEVEL_ADVANCED,
+            label="Degree of the surface",
+            help="Highest spherical harmonic of the surface: 0 is a sphere, 2 about an ellipsoid, 4 has gentle dents.",
+        )
+        form.addParam(
+            "randomAzimuth",
+            params.BooleanParam,
+            default=True,
+            label="Random azimuth?",
+            help="Give each point a random rotation about its normal, which the surface does not determine.",
+        )
+        add_box(form, help="Side of the box, written on the coordinates for viewers and other packages.")
+        add_seed(form)
+
+    # ----- steps
+
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.refitStep, needsGPU=False)
+
+    def refitStep(self):
+        particles = self.readInput()
+        tomograms = precedents(self.given("inputParticles"))
+        sizes = {tomogram.id: tomogram.pixel_size for tomogram in particles.tomograms}
+        surfaces = fit_surfaces(particles.table, self.degree.get())
+        if not surfaces:
+            raise InputError(
+                f"no VLP has {MIN_POINTS} particles to fit a surface to: give particles that know their VLP, or more"
+            )
+        table = self._points(surfaces, sizes)
+        table = table.select(inside_tomograms(table, particles.tomograms))
+        pixel_size = tomograms.getSamplingRate()
+        output = self.createSet(SetOfCoordinates3D)
+        output.setPrecedents(tomograms)
+        output.setSamplingRate(pixel_size)
+        output.setBoxSize(2 * round(self.boxSize.get() / pixel_size / 2))
+        write_coordinates(table, output, tomograms)
+        self.defineOutput(RefitSurfacesOutputs.coordinates.name, output, "inputParticles")
+        figures = [surface_figures(key, surface, sizes[key[0]]) for key, surface in surfaces.items()]
+        write_json(self.resultPath("surfaces.json"), figures)
+        source = particles.table
+        known = len(set(zip(source.tomogram_ids.tolist(), source.surface_ids.tolist(), strict=True)))
+        self.saveSummary(surfaces=figures, points=len(table), unfitted=known - len(surfaces))
+
+    def _points(self, surfaces, sizes):
+        """Points of all tomograms, whose pixel sizes may differ."""
+        parts = []
+        for number, name in enumerate(dict.fromkeys(tomogram for tomogram, _ in surfaces)):
+            own = {key: surface for key, surface in surfaces.items() if key[0] == name}
+            azimuth = None if self.randomAzimuth else 0.0
+            parts.append(resample_surfaces(own, self.spacing.get() / sizes[name], [self.seed.get(), number], azimuth))
+        return ParticleTable.concatenate(parts).renumbered()
+
+    # ----- what the form shows
+
+    def _checks(self):
+        return [self._checkCoordinates, lambda: self.checkTomograms()]
+
+    def _checkCoordinates(self):
+        if precedents(self.given("inputParticles")) is None:
+            raise InputError("these subtomograms have no coordinates: give particles that know their tomograms")
+
+    def _citations(self):
+        return [*super()._citations(), "CastanoDiez2017"]
+
+    def _methods(self):
+        return [
+            "A smooth surface (spherical harmonics) was fitted to the aligned particles of each virus-like particle, "
+            f"and oversampled with points {self.spacing.get():g} Å apart."
+        ]
+
+    def _summaryLines(self, figures):
+        if not figures:
+            return []
+        lines = [f"{figures['points']} points on {len(figures['surfaces'])} surfaces."]
+        lines += [
+            f"{s['tomogram']}, VLP {s['vlp']}: radius {s['radius_angst']:.0f} Å ({s['least_radius_angst']:.0f} to "
+            f"{s['largest_radius_angst']:.0f}), {s['particles']} particles within {s['rms_angst']:.1f} Å of it."
+            for s in figures["surfaces"]
+        ]
+        if figures["unfitted"]:
+            lines.append(f"{figures['unfitted']} VLPs have too few particles and were left out.")
+        return lines
+
+
+def surface_figures(key, surface, pixel_size):
+    """What is kept of one fitted surface: lengths in Å, its centre in pixels, coefficients in pixels."""
+    radii = surface.radii(fibonacci_directions(256)) * pixel_size
+    return {
+        "tomogram": key[0],
+        "vlp": key[1],
+        "center": surface.center,
+        "radius_angst": float(np.mean(radii)),
+        "least_radius_angst": float(radii.min()),
+        "largest_radius_angst": float(radii.max()),
+        "rms_angst": surface.rms * pixel_size,
+        "particles": surface.n,
+        "coefficients": surface.coefficients,
+    }
