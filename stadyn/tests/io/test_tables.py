@@ -6,8 +6,11 @@ import pytest
 
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
+from stadyn.core.resample import crop, rotate_volume
+from stadyn.core.tomograms import MissingWedge
 from stadyn.io.particle_files import TITLES, Context, ListedTomogram, ParticleFile
 from stadyn.io.tables import FORMATS, format_for, format_of, read_particles, write_particles
+from stadyn.tests.core.planted import plant
 
 from .planted_particles import CONTEXT, TOMOGRAMS, WEDGES, degrees_apart, thousand
 
@@ -178,3 +181,36 @@ def test_two_tomograms_need_a_folder(tmp_path, planted):
             write_particles(tmp_path / f"p{ending}", planted, name, CONTEXT)
         write_particles(tmp_path / name, planted, name, CONTEXT)
         assert {p.stem for p in (tmp_path / name).glob(f"*{ending}")} == {"TS_01", "TS_07"}
+
+
+@pytest.fixture(scope="module")
+def averaged():
+    """(planted particles, their average at the poses of a table of files, the average of the truth)."""
+    planted = plant(24, box_px=24, wedge=MissingWedge(-54, 60), tomogram_ids=("TS_01", "TS_07"))
+    low = np.rint(planted.truth.positions).astype(int)
+
+    def average(table):
+        """The mean of the boxes, each turned back by its pose; rows in the order of the truth."""
+        total = np.zeros((24, 24, 24))
+        for name, center, position, rotation in zip(
+            table.tomogram_ids, low, table.positions, table.rotations, strict=True
+        ):
+            total += rotate_volume(crop(planted.volumes[name], center, 24), rotation, position - center)
+        return total
+
+    return planted, average, average(planted.truth)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_particles_that_went_through_a_format_average_to_the_same_map(tmp_path, averaged, name):
+    planted, average, expected = averaged
+    shapes = {i: v.shape for i, v in planted.volumes.items()}
+    context = Context(tuple(ListedTomogram(i, n, "", shapes[i], 5.0) for n, i in enumerate(shapes, 1)))
+    order = np.argsort(planted.truth.tomogram_ids, kind="stable")  # formats of one file a tomogram sort by it
+    file = ParticleFile(planted.truth.select(order), dict.fromkeys(shapes, 5.0))
+    back = round_trip(tmp_path, name, file, context)[0].particles
+    found = average(back.select(np.argsort(order)))
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.999
+    mirrored = rotate_volume(planted.reference, np.diag([-1.0, 1.0, 1.0]))
+    alike, unlike = (np.corrcoef(found.ravel(), v.ravel())[0, 1] for v in (planted.reference, mirrored))
+    assert alike > 0.9 > unlike + 0.05
