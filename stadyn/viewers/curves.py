@@ -22,6 +22,7 @@ from stadyn.plots.figures import (
 )
 
 from .base import Picture
+from .thresholds import interaction
 
 MAX_GROUPS = 3
 """Rows that a window holds at a readable size."""
@@ -51,7 +52,8 @@ class CCHistograms(ResultFiles):
     name, label = "CCHistogram", "CC histogram of each tomogram"
     help = (
         "Two hills and a line between them are a good selection. Orange is the threshold, dotted the minimum of the "
-        "mixture. One hill: look at the average first, no threshold will part it."
+        "mixture. One hill: look at the average first, no threshold will part it. Drag the orange line to try another "
+        "threshold; a button below makes a new selection of it."
     )
     pattern, kind, stem = "select/threshold_*.npz", CCThreshold, "threshold_"
 
@@ -61,6 +63,12 @@ class CCHistograms(ResultFiles):
             name: f"{name}: {cut['kept']} particles kept, {cut['excluded']} excluded" for name, cut in counts.items()
         }
         return {"cc_histogram": cc_figure(self.results(viewer), titles)}
+
+    def views(self, viewer):
+        views = super().views(viewer)
+        for view in views:
+            view.interaction = interaction(viewer, view.figure, self.results(viewer))
+        return views
 
 
 class Latitudes(ResultFiles):

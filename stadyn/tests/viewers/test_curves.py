@@ -18,6 +18,7 @@ from stadyn.protocols import (
     StadynProtPostprocess,
     StadynProtSelectCC,
 )
+from stadyn.viewers.thresholds import ThresholdDragger, new_selection
 
 PIXEL = 2.0
 
@@ -163,3 +164,31 @@ def test_convergence_while_it_runs(make_run, draw):
     write_json(run.resultPath("align", "checkpoint_all.json"), {"key": "k", "group": "all", "records": rows})
     axes = draw(run, "showConvergence")
     np.testing.assert_allclose(axes[0].lines[0].get_ydata(), [0.1, 0.2])
+
+
+class Mouse:
+    """An event of matplotlib's."""
+
+    def __init__(self, ax, x):
+        self.inaxes, self.xdata = ax, x
+
+
+def test_a_dragged_threshold_counts_anew_and_makes_a_new_selection(selection, open_viewer, project):
+    viewer = open_viewer(selection)
+    (view,) = viewer._getVisualizeDict()["showCCHistogram"]("showCCHistogram")
+    ax = view.getFigure().axes[0]
+    redrawn = []
+    fits = {name: threshold(cut, [0.1, 0.11, 0.3, 0.31, 0.32, 0.29]) for name, cut in (("a", 0.2), ("b", 0.15))}
+    dragger = ThresholdDragger(
+        dict(zip("ab", view.getFigure().axes, strict=True)), fits, lambda: redrawn.append(1)
+    )
+    dragger.press(Mouse(ax, 0.22))
+    dragger.drag(Mouse(ax, 0.305))
+    dragger.release()
+    dragger.drag(Mouse(ax, 0.15))  # nobody holds it now
+    assert (bars(ax, "below"), bars(ax, "above")) == (4, 2) and len(redrawn) == 2
+    assert dragger.text() == "a=0.3050"
+    copy = new_selection(project, selection, dragger.text())
+    assert type(copy) is StadynProtSelectCC and copy.threshold.get() == "a=0.3050"
+    assert copy.getObjId() != selection.getObjId() and not copy.isFinished()
+    assert "a=0.3050" not in (selection.threshold.get() or "")
