@@ -44,7 +44,7 @@ class AverageSum:
         self.real, self.imag, self.weight = np.zeros(size), np.zeros(size), np.zeros(size)
         self.n = 0
 
-    def add(self, data, weights, rotations, frequencies):
+    def add(self, data, weights, rotations, frequencies, amounts=None):
         """Put particles, already shifted onto their centres, into the sums.
 
         Parameters
@@ -53,9 +53,13 @@ class AverageSum:
         weights : (m,) or (b, m) float32, amplitude of the structure in each coefficient
         rotations : (b, 3, 3) reference -> tomogram
         frequencies : (m, 3), h in the tomogram frame
+        amounts : (b,) how much each particle counts, 1 by default
         """
         xp = array_module(data)
         data, weights = data * weights, xp.broadcast_to(weights**2, data.shape)
+        if amounts is not None:
+            amounts = xp.asarray(amounts, dtype=np.float32)[:, None]
+            data, weights = data * amounts, weights * amounts
         rows = max(1, POINTS_AT_ONCE // data.shape[1]) if xp is np else len(data)
         for start in range(0, len(data), rows):
             part = slice(start, start + rows)
@@ -72,15 +76,18 @@ class AverageSum:
         _, side, _ = self.shape
         base = (low[..., 2] * side + low[..., 1] + self.k) * side + low[..., 0] + self.k
         size = len(self.weight)
+        sums = [0, 0, 0]  # on the device until all corners are in
         for corner in range(8):
             dx, dy, dz = corner & 1, corner >> 1 & 1, corner >> 2
             share = frac[..., 0] if dx else 1 - frac[..., 0]
             share = share * (frac[..., 1] if dy else 1 - frac[..., 1])
             share = share * (frac[..., 2] if dz else 1 - frac[..., 2])
             where = (base + ((dz * side + dy) * side + dx)).ravel()
-            self.real += to_host(xp.bincount(where, (value[0] * share).ravel(), size))
-            self.imag += to_host(xp.bincount(where, (value[1] * share).ravel(), size))
-            self.weight += to_host(xp.bincount(where, (weights * share).ravel(), size))
+            for i, part in enumerate((value[0], value[1], weights)):
+                sums[i] += xp.bincount(where, (part * share).ravel(), size)
+        self.real += to_host(sums[0])
+        self.imag += to_host(sums[1])
+        self.weight += to_host(sums[2])
 
     def merge(self, other):
         """Add another sum of the same shape."""

@@ -56,13 +56,14 @@ def in_smaller_batches(function, batch):
         return tuple(np.concatenate(parts) for parts in zip(*halves, strict=True))
 
 
-def sum_particles(data, table, threads=1, report=None, chosen=None):
+def sum_particles(data, table, threads=1, report=None, chosen=None, amounts=None):
     """The `AverageSum` of the particles of a ParticleData at the poses of a table.
 
     Parameters
     ----------
     chosen : (n,) bool over the table's rows, particles that take part; all by default
     report : callable (particles done)
+    amounts : (n,) how much each row of the table counts, 1 by default
     """
     xp, high = data.xp, data.high
     done = [0] * STRANDS
@@ -75,7 +76,8 @@ def sum_particles(data, table, threads=1, report=None, chosen=None):
             if len(batch.rows):
                 shifts = table.positions[batch.rows] - batch.centers
                 centred = batch.data * xp.conj(phases(batch.frequencies, shifts, data.box_px))
-                part.add(centred, batch.weight, table.rotations[batch.rows], batch.frequencies)
+                count = None if amounts is None else amounts[batch.rows]
+                part.add(centred, batch.weight, table.rotations[batch.rows], batch.frequencies, count)
             done[first] += len(data.chunks[index])
             if report:
                 report(sum(done))
@@ -88,14 +90,16 @@ def sum_particles(data, table, threads=1, report=None, chosen=None):
 
 
 def average_group(
-    source, table, rows, box_px, high, symmetry="C1", fmin=0.01, threads=1, xp=np, data=None, report=None
-):
+    source, table, rows, box_px, high, symmetry="C1", fmin=0.01, threads=1, xp=np, data=None, report=None,
+    amounts=None,
+):  # fmt: skip
     """The wedge-compensated `Average` of some rows of a table at their poses, up to `high` Fourier pixels.
 
-    `data`, if given, is the ParticleData of these rows in the band from 0 to `high`, prepared before.
+    `data`, if given, is the ParticleData of these rows in the band from 0 to `high`, prepared before; `amounts` (n,)
+    is how much each row of the table counts.
     """
     data = data or ParticleData(source, table, rows, box_px, high, 0.0, False, keep_bytes=0, xp=xp)
-    return finish(sum_particles(data, table, threads, report), symmetry, fmin)
+    return finish(sum_particles(data, table, threads, report, amounts=amounts), symmetry, fmin)
 
 
 def score_group(

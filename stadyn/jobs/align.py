@@ -19,7 +19,7 @@ from stadyn.core.search import AlignmentRound
 from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import check_keys, read_settings, write_json
 
-from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work
+from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work, peak_memory
 from .processes import ProcessCrew
 
 ENGINES = ("fast", "exhaustive")
@@ -69,6 +69,7 @@ def run_settings(settings):
         if devices is not None:
             crew = stack.enter_context(ProcessCrew(settings, work.box_px, work.pixel_size, engine, score, devices))
         final, records = _align_groups(work, table, refinement, crew)
+    print(peak_memory(work.xp), flush=True)
     write_result(work.output / "particles.npz", final)
     write_json(work.output / "convergence.json", [asdict(record) for record in records])
     return final

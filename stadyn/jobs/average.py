@@ -3,13 +3,14 @@
 
 import numpy as np
 
+from stadyn.core.errors import InputError
 from stadyn.core.passes import average_group
 from stadyn.core.rotations import randomize_azimuth
 from stadyn.core.symmetry import symmetry_order
 from stadyn.io.results import write_result
 from stadyn.io.settings import check_keys, read_settings
 
-from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work
+from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work, peak_memory
 
 
 def add_arguments(parser):
@@ -29,13 +30,14 @@ def run_settings(settings):
     -------
     dict, group -> Average
     """
-    check_keys(settings, (*COMMON_ALLOWED, "symmetry"), COMMON_REQUIRED, "the settings of average")
+    check_keys(settings, (*COMMON_ALLOWED, "symmetry", "weight_by_cc"), COMMON_REQUIRED, "the settings of average")
     symmetry = settings.get("symmetry", "C1")
     symmetry_order(symmetry)
     work = Work(settings)
     table = work.table
     if settings.get("randomize_azimuth"):
         table = table.replace(rotations=randomize_azimuth(table.rotations, np.random.default_rng(work.seed)))
+    amounts = _amounts(table) if settings.get("weight_by_cc") else None
     averages = {}
     for group, rows in work.groups():
         averages[group] = average_group(
@@ -48,8 +50,20 @@ def run_settings(settings):
             work.fmin,
             work.threads,
             work.xp,
+            amounts=amounts,
             report=lambda done, name=group, whole=len(rows): work.progress(f"{name}: averaging", done, whole),
         )
         work.write_average(group, averages[group])
+    print(peak_memory(work.xp), flush=True)
     write_result(work.output / "particles.npz", table)
     return averages
+
+
+def _amounts(table):
+    """(n,) the cc of each particle, 1 on average; nothing for a negative one."""
+    if np.isnan(table.cc).any():
+        raise InputError(f"{int(np.isnan(table.cc).sum())} particles have no cc to weight them by: align or score them first")
+    positive = np.maximum(table.cc, 0)
+    if not positive.any():
+        raise InputError("no particle has a positive cc: weighting by it would leave nothing; align them first")
+    return positive / positive.mean()

@@ -2,6 +2,7 @@
 """What all particle jobs share: settings to tomograms, particles, references and groups; progress; results."""
 
 import ctypes
+import resource
 import sys
 import time
 from dataclasses import fields
@@ -249,6 +250,14 @@ def box_pixels(box_angst, pixel_size):
             f"a box of {box_angst} Å is {box} px at {pixel_size} Å/px: give at least {16 * pixel_size:.0f} Å"
         )
     return box
+
+
+def peak_memory(xp):
+    """The most memory this process, and its device if it has one, held at once, as a sentence."""
+    text = f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB"
+    if xp is not np:
+        text += f", on the device {xp.get_default_memory_pool().total_bytes() / 2**20:.0f} MiB"
+    return text
 
 
 def warn(text):

@@ -4,6 +4,8 @@
 from enum import Enum
 
 from pwem.objects import Volume
+from pyworkflow.protocol import params
+from pyworkflow.protocol.constants import LEVEL_ADVANCED
 from tomo.objects import AverageSubTomogram, SetOfAverageSubTomograms, SetOfCoordinates3D
 
 from .averages import average_halves_together, check_halves, define_averages, group_names
@@ -54,6 +56,14 @@ class StadynProtAverage(StadynProtocol):
         add_box(form)
         add_symmetry(form, default="C1")
         add_randomize_azimuth(form, default=False)
+        form.addParam(
+            "weightByCC",
+            params.BooleanParam,
+            default=False,
+            label="Weight by CC?",
+            expertLevel=LEVEL_ADVANCED,
+            help="Particles count in proportion to their cross-correlation, those below 0 not at all. The paper weights all alike.",
+        )
         add_viewing_lowpass(form)
         add_fmin(form)
         add_seed(form)
@@ -69,6 +79,7 @@ class StadynProtAverage(StadynProtocol):
     def averageStep(self):
         particles = self.readInput()
         settings = dict(box_angst=self.boxSize.get(), symmetry=self.symmetry.get(), fmin=self.fmin.get())
+        settings["weight_by_cc"] = self.weightByCC.get()
         if self.groups == PER_HALF:
             check_halves(particles.table)
         common = self.jobSettings(

@@ -6,6 +6,7 @@ import pytest
 import scipy.fft
 
 from stadyn.core.averaging import AverageSum, finish, symmetrize
+from stadyn.core.fourier import band, band_coefficients
 from stadyn.core.particle_data import normalize, prepare
 from stadyn.core.passes import average_group
 from stadyn.core.resample import rotate_volume
@@ -136,3 +137,17 @@ def test_sums_merge(xp):
 def test_nothing_averages_to_nothing():
     average = finish(AverageSum(BOX, 11))
     assert average.n == 0 and not average.volume.any() and not average.weight.any()
+
+
+def test_particles_count_by_their_amounts():
+    """One particle of three, turned elsewhere, weighs nothing: the average is that of the other two."""
+    reference = blob_map(BOX)
+    rotations = np.array([np.eye(3), np.eye(3), np.diag([1.0, -1, -1])])
+    wanted = band(BOX, 9.0)
+    data = np.concatenate([band_coefficients(reference[None].astype(np.float32), wanted)] * 3)
+    weights, h = np.ones(len(wanted), np.float32), wanted.indices.astype(np.float32)
+    some, two = AverageSum(BOX, 9.0), AverageSum(BOX, 9.0)
+    some.add(data, weights, rotations, h, amounts=np.array([2.0, 1.0, 0.0]))
+    two.add(data[:2], weights, rotations[:2], h)
+    assert finish(some).volume == pytest.approx(finish(two).volume, abs=1e-5)
+    assert finish(some).weight.max() == pytest.approx(1.5 * finish(two).weight.max(), rel=1e-3)

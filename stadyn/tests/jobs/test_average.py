@@ -66,3 +66,14 @@ def test_symmetry_is_applied_and_a_wrong_one_refused_before_any_work(tmp_path, p
 def test_the_groups_are_counted(tmp_path, planted):
     averages = average.run_settings(written(tmp_path, planted, group_by=["half"]))
     assert {name: a.n for name, a in averages.items()} == {"odd": 4, "even": 4}
+
+
+def test_particles_weigh_by_their_cc_and_must_have_one(tmp_path, planted):
+    cc = np.linspace(0.1, 0.4, len(planted.truth))
+    upper = planted.truth.replace(cc=np.where(cc > 0.25, 0.3, -0.2))
+    weighted = average.run_settings(written(tmp_path, planted, upper, weight_by_cc=True))["all"]
+    kept = upper.select(upper.cc > 0)
+    plain = average.run_settings(written(tmp_path, planted, kept, output=str(tmp_path / "plain")))["all"]
+    assert correlation(weighted.volume, plain.volume) > 0.9999
+    with pytest.raises(InputError, match="no cc to weight"):
+        average.run_settings(written(tmp_path, planted, planted.truth, weight_by_cc=True))
