@@ -21,6 +21,7 @@ COMMANDS = {
     "local-resolution": ("stadyn.jobs.local_resolution", "local resolution of two half-maps"),
     "plot": ("stadyn.jobs.plot", "pictures of results: a file, or all in a run's folder"),
     "convert": ("stadyn.jobs.convert", "bring a table of particles from one format to another"),
+    "sheet": ("stadyn.sheet", "one page with the results of a project"),
     "replay": ("stadyn.replay", "run a saved workflow through the host, unattended"),
 }
 

@@ -199,8 +199,9 @@ def _applied_b_factor(typed, fit, message):
     if fit.b_factor > 0:
         return 0.0, [f"the Guinier plot rises (B {fit.b_factor:.0f} Å²), so the map is not sharpened: type a B-factor"]
     if fit.fine_angst > COARSE_LIMIT_ANGST:
-        return fit.b_factor, [
-            f"the B-factor was fitted between {fit.coarse_angst:.1f} and {fit.fine_angst:.1f} Å, where the shape of "
-            "the protein rules the spectrum: compare with a typed B-factor"
+        # Up to there the spectrum falls by the shape of the protein: its slope, undone, would raise mostly noise.
+        return 0.0, [
+            f"the map ends at {fit.fine_angst:.1f} Å, where a B-factor cannot be told from the protein's own shape, so "
+            f"it is not sharpened: type a B-factor if it looks too smooth (the Guinier plot says {fit.b_factor:.0f} Å²)"
         ]
     return fit.b_factor, []
