@@ -39,7 +39,8 @@ def read_model(path):
             if size < 0 or end > len(data):
                 raise InputError(f"{path} is cut off in a contour of {size} points: copy or write it again")
             contour, position = contour + 1, end
-            points.append(np.frombuffer(data, ">f4", 3 * size, start).reshape(-1, 3).astype(float))
+            with np.errstate(invalid="ignore"):  # a damaged file may hold signalling nan
+                points.append(np.frombuffer(data, ">f4", 3 * size, start).reshape(-1, 3).astype(float))
             objects.append(np.full(size, number))
             contours.append(np.full(size, contour))
         elif name == b"MESH":

@@ -36,7 +36,9 @@ def read_av3(path, context):
     values = map_em(existing_file(path, "motive list"))[0]
     if values.shape[0] != 1 or values.shape[2] != len(AV3):
         raise InputError(f"{path} is {values.shape[::-1]} and no motive list, which is 20 x particles: give another")
-    columns, messages = Columns(path, dict(zip(AV3, np.array(values[0], float).T, strict=True)), "particle"), []
+    with np.errstate(invalid="ignore"):  # a damaged file may hold signalling nan
+        rows = np.array(values[0], float)
+    columns, messages = Columns(path, dict(zip(AV3, rows.T, strict=True)), "particle"), []
     rotations = matrices_from_av3(*(columns.numbers(name) for name in ("phi", "theta", "psi")))
     table = ParticleTable(
         columns.vectors("xyz") + columns.vectors(("dx", "dy", "dz")) - context.shift(), rotations,

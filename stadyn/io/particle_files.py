@@ -79,6 +79,7 @@ class Context:
     pixel_shift: bool = True  # turn pixels counted from 1 into pixels counted from 0, and back
     add_origins: bool = False  # RELION 5: subtract rlnOrigin from the centred coordinates once more
     half_from_class: bool = False  # Dynamo: the class column holds half-sets
+    box_px: int = None  # of the boxes that a data folder gets
 
     def tomogram(self, name):
         """The `ListedTomogram` of that id, else the one whose file has that name, or None."""

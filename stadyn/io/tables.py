@@ -13,7 +13,7 @@ from stadyn.core.particles import ParticleTable
 
 from .aside import existing_file, read_text
 from .chimerax import write_chimerax
-from .dynamo import read_table, write_table
+from .dynamo_files import CROP_TABLE, read_dynamo, read_dynamo_folder, write_dynamo, write_dynamo_folder
 from .em import HEADER_BYTES
 from .eman2 import read_eman2, write_eman2
 from .emclarity import is_emclarity, read_emclarity, write_emclarity
@@ -26,8 +26,7 @@ from .results import read_result, write_result
 from .star import read_star
 from .volume_lists import read_doc, write_doc
 
-CROP_TABLE = "crop.tbl"
-DYNAMO_KEPT = ("cc", "surface_ids", "ids", "half", "parent", "marker", "classes", "wedges", "pixel_sizes")
+OWN_KEPT = ("cc", "surface_ids", "ids", "half", "parent", "marker")
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,8 @@ def read_particles(path, format_name=None, context=None, rescale=True):
     if Path(path).is_dir() and found.one_tomogram:
         file = _joined([found.read(p, context) for p in _files_in(path, found)])
     else:
-        file = found.read(path, _with_doc(path, context) if found.numbered else context)
+        knows_numbers = found.numbered or name == "dynamo-folder"
+        file = found.read(path, _with_doc(path, context) if knows_numbers else context)
     listed = {name: context.tomogram(name) for name in file.tomogram_ids()}
     targets = {name: t.pixel_size for name, t in listed.items() if t is not None and t.pixel_size}
     return with_pixel_sizes(file, targets) if rescale else file
@@ -175,8 +175,8 @@ def _joined(files):
 
 
 def _with_doc(path, context):
-    """The context with the numbers of the .doc beside the file, unless it has numbers already."""
-    doc = Path(path).with_suffix(".doc")
+    """The context with the numbers of the .doc beside the file or in the folder, unless it has numbers already."""
+    doc = (Path(path) / CROP_TABLE if Path(path).is_dir() else Path(path)).with_suffix(".doc")
     if any(t.number is not None for t in context.tomograms) or not doc.is_file():
         return context
     listed = {tomogram_id(p): n for n, p in read_doc(doc, must_exist=False).items()}
@@ -195,43 +195,6 @@ def _write_doc(path, file, context):
     return (f"tomograms are known by number: {path.name} says which is which",)
 
 
-def _read_dynamo(path, context):
-    names = {t.number: t.id for t in context.tomograms if t.number is not None} or None
-    read = read_table(path, names, context.shift(), context.half_from_class, with_classes=True)
-    known = read.particles.tomogram_ids
-    sizes = context.known_pixel_sizes(np.unique(known).tolist(), read.pixel_sizes)
-    classes = read.classes if read.classes is not None and read.classes.any() else None
-    return ParticleFile(read.particles, sizes, read.wedges, classes, read.messages)
-
-
-def _read_dynamo_folder(path, context):
-    """The crop table of a data folder; the particles in it are whole pixels around which boxes were cut."""
-    table = Path(path) / CROP_TABLE
-    file = _read_dynamo(table, context)
-    lacking = [tag for tag in file.particles.ids if not list(Path(path).glob(f"particle_*{tag:05d}.*"))]
-    if not lacking:
-        return file
-    note = f"{len(lacking)} particles of the table have no file in {path}, the first is number {lacking[0]}"
-    return replace(file, messages=(*file.messages, note))
-
-
-def _write_dynamo(path, file, context):
-    names = file.tomogram_ids()
-    sizes = context.known_pixel_sizes(names, file.pixel_sizes)
-    halves = bool(file.particles.half.any())
-    write_table(
-        path, file.particles, context.numbers(names), file.wedges, sizes if len(sizes) == len(names) else None,
-        context.shift(), None if halves else _classes(file),
-    )  # fmt: skip
-    if halves and file.classes is not None:
-        return ("Dynamo's class column holds the half-sets, so the classes have no place",)
-    return file.lost("Dynamo", DYNAMO_KEPT)
-
-
-def _classes(file):
-    return np.zeros(len(file.particles), int) if file.classes is None else file.classes
-
-
 def _read_stadyn(path, context):
     table = read_result(path, ParticleTable)
     return ParticleFile(table, context.known_pixel_sizes(np.unique(table.tomogram_ids).tolist(), {}))
@@ -239,12 +202,12 @@ def _read_stadyn(path, context):
 
 def _write_stadyn(path, file, context):
     write_result(path, file.particles)
-    return file.lost("stadyn's own table", set(DYNAMO_KEPT) - {"classes", "wedges", "pixel_sizes"})
+    return file.lost("stadyn's own table", OWN_KEPT)
 
 
 FORMATS = {
-    "dynamo": Format("Dynamo", (".tbl",), _read_dynamo, _write_dynamo, numbered=True),
-    "dynamo-folder": Format("a Dynamo data folder", (), _read_dynamo_folder, None),
+    "dynamo": Format("Dynamo", (".tbl",), read_dynamo, write_dynamo, numbered=True),
+    "dynamo-folder": Format("a Dynamo data folder", (), read_dynamo_folder, write_dynamo_folder),
     "relion5": Format("RELION 5", (".star",), read_relion, partial(write_relion, version=5)),
     "relion4": Format("RELION 4", (".star",), read_relion, partial(write_relion, version=4)),
     "relion3": Format("RELION 3, Warp and M", (".star",), read_relion, partial(write_relion, version=3)),

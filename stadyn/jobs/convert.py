@@ -25,6 +25,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--add-origins", action="store_true", help="RELION 5: apply rlnOrigin to the centred coordinates once more"
     )
+    parser.add_argument("--box", type=int, metavar="PX", help="side of the boxes of a Dynamo data folder")
     parser.add_argument("--half-from-class", action="store_true", help="Dynamo: column 22 holds the half-sets, 1 and 2")
 
 
@@ -33,6 +34,7 @@ def run(args):
     messages = convert(
         args.input, args.output, args.from_format, args.to_format, args.tomograms, args.pixel_size,
         pixel_shift=not args.no_pixel_shift, add_origins=args.add_origins, half_from_class=args.half_from_class,
+        box_px=args.box,
     )  # fmt: skip
     for message in messages:
         print(message, file=sys.stderr)
@@ -50,6 +52,8 @@ def convert(source, target, from_format=None, to_format=None, tomograms=None, pi
     """
     if pixel_size is not None and not 0 < pixel_size < 1e4:
         raise InputError(f"pixel size {pixel_size:g} Å: it must be above 0")
+    if reading.get("box_px") is not None and not 1 < reading["box_px"] <= 1024:
+        raise InputError(f"box of {reading['box_px']} pixels: give 2 to 1024")
     listed = read_tomogram_list(tomograms) if tomograms else ()
     context = Context(listed, pixel_size, **reading)
     file = read_particles(source, from_format, context)

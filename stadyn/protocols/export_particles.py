@@ -17,7 +17,8 @@ from stadyn.io.tables import FORMATS, write_particles
 from .base import StadynProtocol
 from .forms import add_particles
 
-WRITABLE = [name for name, found in FORMATS.items() if found.write]
+WRITABLE = [name for name, found in FORMATS.items() if found.write and found.endings]
+"""Formats of tables; files of particles are the business of another protocol."""
 STEM = "particles"
 
 

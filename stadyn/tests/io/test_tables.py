@@ -8,6 +8,7 @@ from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
 from stadyn.core.resample import crop, rotate_volume
 from stadyn.core.tomograms import MissingWedge
+from stadyn.io.mrc import read_volume, write_volume
 from stadyn.io.particle_files import TITLES, Context, ListedTomogram, ParticleFile
 from stadyn.io.tables import FORMATS, format_for, format_of, read_particles, write_particles
 from stadyn.tests.core.planted import plant
@@ -139,6 +140,27 @@ def test_dynamo_folder_is_read_by_its_crop_table(tmp_path, planted):
     back = read_particles(folder, None, CONTEXT)
     np.testing.assert_allclose(back.particles.positions, few.particles.positions, atol=1e-6)
     assert any(f"1 particles of the table have no file in {folder}" in m for m in back.messages)
+
+
+def test_dynamo_folder_holds_the_boxes_around_its_particles(tmp_path):
+    planted = plant(5, box_px=16)
+    write_volume(tmp_path / "TS_1.mrc", planted.volumes["TS_1"], 5.0)
+    listed = ListedTomogram("TS_1", 4, str(tmp_path / "TS_1.mrc"), planted.volumes["TS_1"].shape, 5.0)
+    table = planted.truth.replace(ids=np.arange(5) + 10)
+    table = ParticleTable.concatenate([table, table.select([0]).replace(positions=[[1.0, 1, 1]], ids=[99])])
+    messages = write_particles(
+        tmp_path / "data", ParticleFile(table, {"TS_1": 5.0}), "dynamo-folder", Context((listed,), box_px=16)
+    )
+    assert any("1 particles whose box leaves" in m for m in messages)
+    assert sorted(p.name for p in (tmp_path / "data").glob("*.em")) == [f"particle_000{i}.em" for i in range(10, 15)]
+    back = read_particles(tmp_path / "data")
+    assert back.particles.ids.tolist() == [10, 11, 12, 13, 14] and set(back.particles.tomogram_ids) == {"TS_1"}
+    np.testing.assert_allclose(back.particles.positions, planted.truth.positions, atol=1e-6)
+    assert not any("no file" in m for m in back.messages)
+    box = read_volume(tmp_path / "data" / "particle_00012.em")
+    np.testing.assert_allclose(
+        box, crop(planted.volumes["TS_1"], np.rint(planted.truth.positions[2]).astype(int), 16), atol=1e-6
+    )
 
 
 def test_names_and_contents_tell_formats(tmp_path, planted):

@@ -126,8 +126,12 @@ def test_folders_and_formats_that_are_not_there(tmp_path):
         read_particles(tmp_path)
     with pytest.raises(InputError, match='format "spider" is not known'):
         read_particles(tmp_path / "a", "spider")
-    with pytest.raises(InputError, match="cannot be written as a Dynamo data folder"):
+    with pytest.raises(InputError, match="need a size: give it in pixels"):
         write_particles(tmp_path / "a", thousand(4), "dynamo-folder")
+    with pytest.raises(InputError, match='boxes of tomogram "TS_01" need its file'):
+        write_particles(tmp_path / "a", thousand(4), "dynamo-folder", Context(box_px=8))
+    with pytest.raises(InputError, match="cannot be found"):
+        write_particles(tmp_path / "a", thousand(4), "dynamo-folder", Context(CONTEXT.tomograms, box_px=8))
     with pytest.raises(InputError, match="no particles to write"):
         write_particles(tmp_path / "a.star", thousand(4).select([]), "relion4", CONTEXT)
     twice = thousand(4).select([0, 0])
