@@ -7,6 +7,9 @@ Two populations: 300 to 9,000 scores (log-uniform), means 2 to 6 standard deviat
 Gaussian), the other's width 0.6 to 1 of it, 15 to 85 % in the lower. A case is drawn again while its own density has
 no valley between the peaks, for then no threshold is true; how often is printed. One population: as many
 sets, normal, skewed (gamma 6) and heavy-tailed (Student 5) in turn.
+
+Latitude: as many sets of scores whose trend with the angle to the beam is 1 to 3 standard deviations in amplitude; how
+much of it the fit leaves, and how many particles are kept as an oracle would that knows the scores without it.
 """
 
 import argparse
@@ -14,7 +17,7 @@ import argparse
 import numpy as np
 from scipy.stats import norm
 
-from stadyn.core.selection import fit_cc_threshold
+from stadyn.core.selection import fit_cc_threshold, fit_latitude
 
 WITHIN_SD = 0.3
 
@@ -69,6 +72,19 @@ def measure(cases, seed=0):
     }
 
 
+def latitude(rng, n):
+    """(share of the planted trend that is left, agreement of the kept set with the oracle's) of one case."""
+    normals = rng.standard_normal((n, 3))
+    theta = np.arctan2(np.hypot(normals[:, 0], normals[:, 1]), normals[:, 2])
+    sd = rng.uniform(0.01, 0.04)
+    trend = rng.uniform(1, 3) * sd * (-np.cos(2 * theta) + rng.uniform(-0.3, 0.3) * np.cos(4 * theta))
+    quality = rng.uniform(0.1, 0.4) + sd * rng.standard_normal(n)
+    fit = fit_latitude(quality + trend, normals)
+    left = trend - fit.trend(np.degrees(theta))
+    oracle = quality >= quality.mean() - quality.std()
+    return left.std() / trend.std(), np.mean(fit.kept == oracle)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=200)
@@ -88,6 +104,13 @@ def main():
     print(f"  {result['redrawn']} further draws had no valley of their own")
     for kind, share in zip(("normal", "skewed", "heavy-tailed"), result["recognised"], strict=True):
         print(f"one population, {kind}: {share:.1%} recognised")
+    rng = np.random.default_rng(args.seed)
+    for n in (300, 1000, 3000, 9000):
+        left, same = np.array([latitude(rng, n) for _ in range(args.cases)]).T
+        print(
+            f"latitude, {n} particles: {np.median(left):.1%} of the trend is left (worst {left.max():.1%}, 5 % or less in "
+            f"{np.mean(left <= 0.05):.0%}); {same.mean():.2%} of the particles as the oracle (worst {same.min():.2%})"
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Planted mixtures and latitude trends: the cut lies where it should, and one population is never cut."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
@@ -43,6 +46,19 @@ def test_threshold_is_the_valley_plus_margin(n, means, sds, weights):
     np.testing.assert_allclose(fit.sds, sds, rtol=0.15)
     np.testing.assert_allclose(fit.weights, weights, atol=0.05)
     assert np.mean((scores > fit.valley) == which) > 0.97
+
+
+BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "selection.py"
+
+
+@pytest.mark.skipif(not BENCHMARK.exists(), reason="benchmarks are not installed")
+def test_random_mixtures_down_to_two_deviations_and_single_bells():
+    """The benchmark of 200 cases, in small."""
+    spec = importlib.util.spec_from_file_location("selection_benchmark", BENCHMARK)
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    found = benchmark.measure(24, seed=11)
+    assert found["within"] >= 0.9 and found["recognised"] == [1.0, 1.0, 1.0]
 
 
 def test_order_of_scores_and_nans_do_not_matter_and_the_seed_holds():
