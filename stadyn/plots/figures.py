@@ -8,6 +8,7 @@ from .convergence import plot_convergence
 from .fsc import plot_fsc
 from .guinier import plot_guinier
 from .maps import plot_average_planes, plot_local_resolution, plot_slices
+from .overlay import plot_mapped_back
 from .particles import COLORBAR_LABELS, plot_particles
 from .poses import plot_changes, plot_neighbours, plot_orientations
 from .selection import plot_cc_threshold, plot_latitude
@@ -77,7 +78,7 @@ def averages_figure(volumes, pixel_size, point=(0, 0, 0), title=None):
     return figure
 
 
-def particles_figure(tables, color_by="cc", excluded=None, discs_px=0.0, normals_px=0.0):
+def particles_figure(tables, color_by="cc", excluded=None, discs_px=0.0, normals_px=0.0, orders=None):
     """The particles of each tomogram in space.
 
     Parameters
@@ -86,12 +87,13 @@ def particles_figure(tables, color_by="cc", excluded=None, discs_px=0.0, normals
     color_by : see `stadyn.plots.particles.plot_particles`
     excluded : dict tomogram -> ParticleTable, drawn as red crosses
     discs_px, normals_px : float, sizes of discs and lines along the axes; 0 draws none
+    orders : dict tomogram -> (n,) order scores, for that colouring
     """
     figure, axes = _panels(len(tables), size=(7.0, 6.2), projection="3d")
     for ax, (name, table) in zip(axes, tables.items(), strict=True):
         left = (excluded or {}).get(name)
         size = 12 if len(table) < 3000 else 4
-        drawn = plot_particles(ax, table, left, color_by, normals_px, size, discs_px)
+        drawn = plot_particles(ax, table, left, color_by, normals_px, size, discs_px, (orders or {}).get(name))
         if color_by in COLORBAR_LABELS:
             figure.colorbar(drawn[1], ax=ax, label=COLORBAR_LABELS[color_by], shrink=0.6, pad=0.14)
         count = f"{len(table)} particles" + (f", {len(left)} excluded" if left is not None else "")
@@ -120,6 +122,14 @@ def neighbours_figure(table, pixel_size, radius_angst=150.0):
     """Where the neighbours of each particle lie in its own frame, Å."""
     figure, axes = _panels(2, size=(5.4, 5.0))
     plot_neighbours(axes, table, pixel_size, radius_angst)
+    return figure
+
+
+def mapped_back_figure(section, copies, extent=None, title=None):
+    """A section of a tomogram without and with the outlines of the average at its poses."""
+    figure, axes = _panels(2, size=(7.0, 6.6))
+    plot_mapped_back(axes, section, copies, extent)
+    figure.suptitle(title)
     return figure
 
 

@@ -9,13 +9,13 @@ from stadyn.core.particles import EVEN, ODD, UNASSIGNED
 from .colors import BLUE, CYCLE, EXCLUDED, ORANGE, SEQUENTIAL, SKY
 
 HALVES = {UNASSIGNED: ("0.6", "no half"), ODD: (BLUE, "odd"), EVEN: (ORANGE, "even")}
-COLORINGS = ("cc", "half", "surface", "latitude")
-COLORBAR_LABELS = {"cc": "CC", "latitude": "angle to the beam (degrees)"}
+COLORINGS = ("cc", "half", "surface", "latitude", "order")
+COLORBAR_LABELS = {"cc": "CC", "latitude": "angle to the beam (degrees)", "order": "order score"}
 """Colourings whose colours stand for values, and what a colour bar calls these."""
 DISC_CORNERS = 12
 
 
-def plot_particles(ax, table, excluded=None, color_by="cc", normals_px=0.0, size=12, discs_px=0.0):
+def plot_particles(ax, table, excluded=None, color_by="cc", normals_px=0.0, size=12, discs_px=0.0, order=None):
     """Draw the particles of one tomogram, from any direction on a 3D axis, or along the beam on a plain one.
 
     Parameters
@@ -23,10 +23,11 @@ def plot_particles(ax, table, excluded=None, color_by="cc", normals_px=0.0, size
     ax : matplotlib axis, 3D (``projection="3d"``) or plain
     table : ParticleTable
     excluded : ParticleTable, optional, drawn as red crosses
-    color_by : "cc", "half", "surface" (the VLP) or "latitude"
+    color_by : "cc", "half", "surface" (the VLP), "latitude", or "order"
     normals_px : float, length of a line along each particle's axis; 0 draws none
     size : float, of the markers, points squared
     discs_px : float, radius of a disc across each particle's axis, on a 3D axis; 0 draws none
+    order : (n,) float array, the order scores that "order" asks for
 
     Returns
     -------
@@ -38,7 +39,7 @@ def plot_particles(ax, table, excluded=None, color_by="cc", normals_px=0.0, size
     axes = 3 if solid else 2
     flat = {"depthshade": False} if solid else {}  # fading with depth changes what a colour stands for
     points = None
-    for rows, style in _layers(table, color_by):
+    for rows, style in _layers(table, color_by, order):
         points = ax.scatter(*table.positions[rows, :axes].T, s=size, linewidths=0, **style, **flat)
     if excluded is not None and len(excluded):
         where = excluded.positions[:, :axes].T
@@ -58,10 +59,14 @@ def plot_particles(ax, table, excluded=None, color_by="cc", normals_px=0.0, size
     return (ax, points) if color_by in COLORBAR_LABELS else ax
 
 
-def _layers(table, color_by):
+def _layers(table, color_by, order):
     """(rows, scatter style) of each group that shares a colour."""
     if color_by in COLORBAR_LABELS:
-        values = table.cc if color_by == "cc" else np.degrees(np.arccos(np.clip(table.normals()[:, 2], -1, 1)))
+        values = {
+            "cc": lambda: table.cc,
+            "latitude": lambda: np.degrees(np.arccos(np.clip(table.normals()[:, 2], -1, 1))),
+            "order": lambda: order,
+        }[color_by]()
         return [(np.arange(len(table)), {"c": values, "cmap": SEQUENTIAL, "plotnonfinite": True})]
     if color_by == "half":
         return [

@@ -8,6 +8,7 @@ from .viewers import (
     StadynCommonHeightViewer,
     StadynHalfMapsViewer,
     StadynLatitudeFilterViewer,
+    StadynLatticeQualityViewer,
     StadynLocalResolutionViewer,
     StadynMaskViewer,
     StadynParticlesViewer,

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures of particles: in space on their VLPs, where they point, their neighbours, what an alignment changed."""
 
+import numpy as np
 from pyworkflow.protocol import params
 
+from stadyn.core.lattice_quality import LatticeQuality
 from stadyn.core.particles import ParticleTable
 from stadyn.io.results import read_result
 from stadyn.plots.figures import (
@@ -15,9 +17,12 @@ from stadyn.plots.figures import (
 from stadyn.plots.particles import COLORINGS
 
 from .base import Picture
-from .results import EXCLUDED, INPUT, existing, has_particles, particles_of, pixel_size_of, read_existing
+from .results import INPUT, excluded_of, existing, has_particles, particles_of, pixel_size_of
 
-COLORING_LABELS = {"cc": "CC", "half": "half", "surface": "VLP", "latitude": "angle to the beam"}
+COLORING_LABELS = {
+    "cc": "CC", "half": "half", "surface": "VLP", "latitude": "angle to the beam", "order": "order score",
+}  # fmt: skip
+ORDER = "lattice_quality.npz"
 MAX_TOMOGRAMS = 6
 """Tomograms that one window shows when all are asked for."""
 
@@ -50,7 +55,7 @@ class InSpace(ParticlePicture):
         form.addParam(
             "colorBy",
             params.EnumParam,
-            choices=[COLORING_LABELS[coloring] for coloring in COLORINGS],
+            choices=[COLORING_LABELS[coloring] for coloring in self.colorings(protocol)],
             default=COLORINGS.index(self.color_by),
             label="Colour by",
             help="What the colour of a particle says; the particles of one VLP share a colour under _VLP_.",
@@ -79,12 +84,16 @@ class InSpace(ParticlePicture):
             help="A line along the axis of each particle, which should point outward; 0: none.",
         )
 
+    def colorings(self, protocol):
+        """What colours may stand for: order scores only where they were measured."""
+        return COLORINGS if existing(protocol, [ORDER]) else tuple(c for c in COLORINGS if c != "order")
+
     def figures(self, viewer):
         tables = by_tomogram(particles_of(viewer.protocol))
         names = list(tables)
         chosen = viewer.tomogram.get()
         names = names[:MAX_TOMOGRAMS] if chosen >= len(names) else [names[chosen]]
-        left = read_existing(viewer.protocol, EXCLUDED) if viewer.showExcluded.get() else None
+        left = excluded_of(viewer.protocol) if viewer.showExcluded.get() else None
         empty = ParticleTable.empty()
         pixel_size = pixel_size_of(viewer.protocol)
         figure = particles_figure(
@@ -93,8 +102,17 @@ class InSpace(ParticlePicture):
             None if left is None else {name: by_tomogram(left).get(name, empty) for name in names},
             viewer.discRadius.get() / pixel_size,
             viewer.axisLength.get() / pixel_size,
+            self._orders(viewer.protocol, tables),
         )
         return {"particles": figure}
+
+    def _orders(self, protocol, tables):
+        """{tomogram: order score of each particle}, where they were measured."""
+        if not existing(protocol, [ORDER]):
+            return None
+        quality = read_result(protocol.resultPath(ORDER), LatticeQuality)
+        score_of = dict(zip(quality.ids.tolist(), quality.order.tolist(), strict=True))
+        return {name: np.array([score_of[i] for i in table.ids.tolist()]) for name, table in tables.items()}
 
 
 class Orientations(ParticlePicture):

@@ -42,6 +42,14 @@ def particles_of(protocol):
     return table
 
 
+def excluded_of(protocol):
+    """The ParticleTable of those a run excluded, or None."""
+    table = read_existing(protocol, EXCLUDED)
+    if table is None and getattr(protocol, "excludedParticles", None) is not None:
+        table = read_particle_input(protocol.excludedParticles).table
+    return table
+
+
 def output_particles(protocol):
     """The set of particles among a run's outputs, those it excluded left aside; None without any."""
     for name, output in protocol.iterOutputAttributes():

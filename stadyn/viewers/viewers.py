@@ -7,13 +7,16 @@ from .base import ResultsViewer
 from .curves import FSC, CCHistograms, Convergence, Guinier, Latitudes, LocalResolutions
 from .maps import SideBySide, Slices
 from .particles import Changes, InSpace, Neighbours, Orientations
+from .placed import InChimeraX, MappedBack
 
 DARK, BRIGHT = False, True
 """Is protein bright in the file?"""
 
 
-def _maps(patterns):
-    return [SideBySide(patterns), Slices(patterns)]
+def _maps(patterns, placed=True):
+    """Pictures of maps; `placed` where particles belong to them that can be looked at in their tomograms."""
+    pictures = [SideBySide(patterns), Slices(patterns)]
+    return [*pictures, MappedBack(patterns), InChimeraX(patterns)] if placed else pictures
 
 
 class StadynSelectCCViewer(ResultsViewer):
@@ -88,7 +91,7 @@ class StadynAverageOfAveragesViewer(ResultsViewer):
 
     _label = "average of averages"
     _targets = [p.StadynProtAverageOfAverages]
-    _sections = {"Averages": _maps({"align/average_*.mrc": DARK}), "Alignment": [Convergence()]}
+    _sections = {"Averages": _maps({"align/average_*.mrc": DARK}, placed=False), "Alignment": [Convergence()]}
 
 
 class StadynCommonHeightViewer(ResultsViewer):
@@ -114,8 +117,19 @@ class StadynParticlesViewer(ResultsViewer):
     """Points and particles before they are aligned (steps 2, 5 and 7)."""
 
     _label = "particles"
-    _targets = [p.StadynProtOversample, p.StadynProtSubboxing, p.StadynProtExtract]
+    _targets = [
+        p.StadynProtOversample, p.StadynProtOversampleTubes, p.StadynProtRefitSurfaces, p.StadynProtSubboxing,
+        p.StadynProtExpandLattice, p.StadynProtExtract, p.StadynProtImportParticles,
+    ]  # fmt: skip
     _sections = {"Particles": [InSpace("surface", discs=True), Neighbours(), Orientations()]}
+
+
+class StadynLatticeQualityViewer(ResultsViewer):
+    """How particles fit the lattice of their neighbours."""
+
+    _label = "lattice"
+    _targets = [p.StadynProtLatticeQuality]
+    _sections = {"Particles": [InSpace("order"), Neighbours(), Orientations()]}
 
 
 class StadynSplitHalvesViewer(ResultsViewer):
@@ -140,6 +154,6 @@ class StadynSimulateViewer(ResultsViewer):
     _label = "simulation"
     _targets = [p.StadynProtSimulate]
     _sections = {
-        "True map": _maps({"simulation/true_*.mrc": BRIGHT}),
+        "True map": _maps({"simulation/true_map.mrc": BRIGHT, "simulation/true_unit.mrc": BRIGHT}),
         "Particles": [InSpace("surface"), Neighbours(), Orientations()],
     }
