@@ -10,13 +10,12 @@ import re
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
 
 from .aside import read_text, written_aside
-from .particle_files import ParticleFile, check_some
+from .particle_files import ParticleFile, check_some, proper_rotations
 
 HEADER = "#LSX"
 NOTE = (
@@ -89,7 +88,7 @@ def _read_lst(path, context):
         raise InputError(f"{path} lists no particles: give an .lst that EMAN2 wrote")
     names = np.array([row[0] for row in rows], str)
     matrices = np.array([row[2] for row in rows])
-    rotations = _rotations(path, matrices[:, :, :3])
+    rotations = np.swapaxes(proper_rotations(path, matrices[:, :, :3]), 1, 2)
     # The point that the alignment takes to the middle of the reference.
     shifts = -np.einsum("nij,nj->ni", rotations, matrices[:, :, 3])
     middles = {name: _middle(path, name, context) for name in np.unique(names).tolist()}
@@ -158,16 +157,6 @@ def _floats(path, number, name, values, count, finite=True):
     if wrong or (finite and not np.isfinite(found).all()):
         raise InputError(f"{path}, line {number} has a {name} that is not {count} numbers: correct it")
     return found
-
-
-def _rotations(path, matrices):
-    """(n, 3, 3) rotations reference -> tomogram of EMAN2's; InputError for matrices that scale or mirror."""
-    error = np.abs(matrices @ np.swapaxes(matrices, 1, 2) - np.eye(3)).max(axis=(1, 2))
-    bad = (error > 1e-2) | (np.linalg.det(matrices) < 0)
-    if bad.any():
-        first = int(np.argmax(bad)) + 1
-        raise InputError(f"{path}, particle {first} has an alignment that scales or mirrors: correct it")
-    return np.swapaxes(Rotation.from_matrix(matrices).as_matrix(), 1, 2)
 
 
 def _middle(path, name, context):

@@ -9,14 +9,13 @@ angles leave out symmetry, so only the matrix is read. emClarity is MATLAB's: pi
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
 from stadyn.core.rotations import av3_from_matrices
 
 from .aside import read_text, written_aside
-from .particle_files import Columns, ParticleFile, check_some, unique_ids
+from .particle_files import Columns, ParticleFile, check_some, proper_rotations, unique_ids
 
 COLUMNS = ["CC", "sampling", "column3", "particle", *(f"column{i}" for i in range(5, 11)), "x", "y", "z"]
 COLUMNS += ["phi", "theta", "psi", *(f"m{row}{column}" for column in "123" for row in "123"), "class"]
@@ -39,13 +38,9 @@ def read_emclarity(path, context):
     columns, messages = Columns(path, _read_csv(path), "row"), []
     columns.ignore("sampling", *(f"column{i}" for i in range(5, 11)), "phi", "theta", "psi")
     matrices = np.stack([columns.numbers(name) for name in MATRIX], -1).reshape(-1, 3, 3)
-    error = np.abs(matrices @ np.swapaxes(matrices, 1, 2) - np.eye(3)).max(axis=(1, 2))
-    bad = (error > 1e-2) | (np.linalg.det(matrices) < 0)
-    if bad.any():
-        raise InputError(f"{path}, row {int(np.argmax(bad)) + 1} holds no rotation in columns 17 to 25: correct it")
     name = _tomogram(Path(path), context)
     table = ParticleTable(
-        columns.vectors("xyz") - context.shift(), Rotation.from_matrix(matrices).as_matrix(),
+        columns.vectors("xyz") - context.shift(), proper_rotations(path, matrices),
         np.full(len(columns), name), cc=columns.numbers("CC", finite=False),
         ids=unique_ids(columns.integers("particle"), messages),
     )  # fmt: skip

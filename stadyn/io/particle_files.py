@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from stadyn.core.errors import InputError
 from stadyn.core.particles import EVEN, UNASSIGNED, ParticleTable
@@ -240,6 +241,16 @@ def unique_ids(ids, messages):
         return ids
     messages.append("particle numbers occur more than once and were replaced by 1, 2, ...")
     return np.arange(1, len(ids) + 1)
+
+
+def proper_rotations(path, matrices):
+    """The (n, 3, 3) rotations nearest to `matrices`; InputError for one that scales, shears or mirrors."""
+    bounded = np.clip(matrices, -2, 2)  # no product of them can overflow
+    error = np.abs(bounded @ np.swapaxes(bounded, 1, 2) - np.eye(3)).max(axis=(1, 2))
+    bad = (error > 1e-2) | (np.linalg.det(bounded) < 0)
+    if bad.any():
+        raise InputError(f"{path}, particle {int(np.argmax(bad)) + 1} has a matrix that is no rotation: correct it")
+    return Rotation.from_matrix(bounded).as_matrix()
 
 
 def whole_and_rest(positions):
