@@ -108,8 +108,8 @@ def main():
     for n in (300, 1000, 3000, 9000):
         left, same = np.array([latitude(rng, n) for _ in range(args.cases)]).T
         print(
-            f"latitude, {n} particles: {np.median(left):.1%} of the trend is left (worst {left.max():.1%}, 5 % or less in "
-            f"{np.mean(left <= 0.05):.0%}); {same.mean():.2%} of the particles as the oracle (worst {same.min():.2%})"
+            f"latitude, {n} particles: {np.median(left):.1%} of the trend is left (worst {left.max():.1%}, 5 % or less "
+            f"in {np.mean(left <= 0.05):.0%}); {same.mean():.2%} of the set as the oracle (worst {same.min():.1%})"
         )
 
 

@@ -37,7 +37,7 @@ def read_half_maps(half1, half2, mask=None, contrast="bright"):
     Raises
     ------
     InputError
-        Naming the file: missing, NaN, not a cube, another shape or pixel size, an empty mask.
+        Naming the file: missing, NaN, not a cube, another shape or pixel size, an empty mask, one map given twice.
     """
     if contrast not in CONTRASTS:
         raise InputError(f"contrast {contrast!r} is unknown: say bright or dark")
@@ -50,6 +50,8 @@ def read_half_maps(half1, half2, mask=None, contrast="bright"):
         if abs(other / pixel_size - 1) > PIXEL_SIZE_TOLERANCE:
             raise InputError(f"{path} has {other:g} Å a pixel, but {half1} {pixel_size:g} Å: rescale one of them")
         maps.append(volume)
+    if np.array_equal(maps[0], maps[1]):
+        raise InputError(f"{half1} and {half2} are the same map, which agrees with itself: give two half-maps")
     if mask is not None and maps[2].max() <= 0:
         raise InputError(f"mask {mask} is empty: make it anew with a lower threshold")
     sign = CONTRASTS[contrast]

@@ -57,8 +57,8 @@ def test_random_mixtures_down_to_two_deviations_and_single_bells():
     spec = importlib.util.spec_from_file_location("selection_benchmark", BENCHMARK)
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
-    found = benchmark.measure(24, seed=11)
-    assert found["within"] >= 0.9 and found["recognised"] == [1.0, 1.0, 1.0]
+    found = benchmark.measure(24, seed=1)
+    assert found["within"] >= 0.95 and found["recognised"] == [1.0, 1.0, 1.0]
 
 
 def test_order_of_scores_and_nans_do_not_matter_and_the_seed_holds():

@@ -152,9 +152,11 @@ def faulty(kind, folder):
         half[3, 4, 5] = np.nan
     if kind == "shape":
         half = half[:40, :40, :40]
-    if kind == "empty mask":
+    if "mask" in kind:
         mask = folder / "mask.mrc"
-        write_volume(mask, np.zeros((BOX,) * 3), PIXEL)
+        values = np.zeros((40 if kind == "mask shape" else BOX,) * 3)
+        values[0] = np.nan if kind == "mask nan" else kind != "empty mask"
+        write_volume(mask, values, 4.0 if kind == "mask pixel size" else PIXEL)
     write_volume(folder / "half2.mrc", half, 4.0 if kind == "pixel size" else PIXEL)
     return folder / "half2.mrc", mask
 
@@ -166,7 +168,10 @@ def faulty(kind, folder):
         ("nan", "NaN"),
         ("shape", "same box"),
         ("pixel size", "4 Å a pixel"),
-        ("empty mask", "is empty"),
+        ("empty mask", "mask.mrc is empty"),
+        ("mask nan", "mask.mrc.*NaN"),
+        ("mask shape", "mask.mrc has shape"),
+        ("mask pixel size", "mask.mrc has 4 Å a pixel"),
         ("noise", "agree at no resolution"),
     ],
 )
@@ -180,6 +185,11 @@ def test_faulty_input_is_one_sentence(halves, tmp_path, kind, said):
     with pytest.raises(InputError, match=said) as caught:
         run_postprocess(first, second, tmp_path / "out", mask)
     assert "\n" not in str(caught.value)
+
+
+def test_one_map_given_twice_is_refused(halves, tmp_path):
+    with pytest.raises(InputError, match="the same map"):
+        run_postprocess(files(halves)[0], files(halves)[0], tmp_path / "out")
 
 
 def test_an_oblong_map_is_refused(tmp_path):
