@@ -128,13 +128,17 @@ class Columns:
     ----------
     path : named in errors
     columns : dict name -> (n,) array of numbers or text
-    row : str, what a row of the file is called, or (n,) line numbers
+    row : str, what a row of the file is called
+
+    Raises InputError for a table without rows.
     """
 
     def __init__(self, path, columns, row="row"):
         self.path, self.row = path, row
         self.columns = {name: np.atleast_1d(values) for name, values in columns.items()}
         self.taken = set()
+        if len(self) == 0:
+            raise InputError(f"{path} has a table without rows: write it again, with particles")
 
     def __len__(self):
         return len(next(iter(self.columns.values()), ()))
@@ -205,7 +209,7 @@ class Columns:
             raise InputError(f'{self._where(i)} has {name} "{text[:40]}", not a number: correct it') from None
 
     def _where(self, i):
-        return f"{self.path}, {self.row} {i + 1}" if isinstance(self.row, str) else f"{self.path}, line {self.row[i]}"
+        return f"{self.path}, {self.row} {i + 1}"
 
 
 def tomogram_id(name):

@@ -42,6 +42,8 @@ TEXTS = [
     ("a.star", STAR.replace("_rlnCoordinateY\n", "") + "a 1 2\n", "has no column rlnCoordinateY"),
     ("a.star", STAR + "a 1 2 x\n", 'row 1 has rlnCoordinateZ "x", not a number'),
     ("a.star", STAR + "a 1 2 3\na 1 nan 3\n", "row 2 has rlnCoordinateY nan, not a finite number"),
+    ("a.star", STAR, "has a table without rows"),
+    ("a.star", MOTL, "has a table without rows"),
     ("a.star", STAR + "a 1 2\n", "line 7 has 3 cells, not 4"),
     ("a.star", STAR.replace("TomoName", "Nothing") + "a 1 2 3\n", "has no column rlnMicrographName"),
     ("a.star", STAR + "_rlnRandomSubset\na 1 2 3 4\n", "rlnRandomSubset 4, not 1 or 2"),
