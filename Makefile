@@ -9,12 +9,12 @@ INSTALLED := $(VENV)/.installed
 export MPLBACKEND := Agg
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help env demo gui gallery test bench lint clean distclean
+.PHONY: help env demo gui gallery test bench bench-alignment bench-relion bench-acryo bench-gpu lint clean distclean
 
 help:
 	@echo "make demo   simulate two tomograms, run the nine steps through the host, compare with the truth (writes demo/)"
 	@echo "make test   run every test, host included"
-	@echo "make bench  what is too slow for a test (after make demo)"
+	@echo "make bench  what is too slow for a test (after make demo); make bench-relion, bench-acryo, bench-gpu: against other programs, on a GPU"
 	@echo "make gui    open the project that the demo left in the host's GUI (needs a display)"
 	@echo "make gallery pictures of the real GUI on that project, for docs/gallery.md (on a virtual screen)"
 	@echo "make lint   ruff"
@@ -44,7 +44,27 @@ gallery: $(INSTALLED)
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --durations=15 $(PYTEST_ARGS) stadyn
 
-bench: $(INSTALLED)
+# Rows of the alignment engine that need no other program and no GPU; all run, then the first failure counts.
+ALIGNMENT_ROWS := benchmarks/against_peer_loop.py benchmarks/against_exhaustive.py benchmarks/wide_search.py benchmarks/capture.py \
+  benchmarks/scaling.py benchmarks/two_processes.py benchmarks/memory.py benchmarks/paper_sizes.py
+ROWS_SHARE := benchmarks/planted_particles.py benchmarks/aligning.py benchmarks/rows.py
+
+bench-alignment: $(INSTALLED) $(ROWS_SHARE)
+	@failed=0; for row in $(ALIGNMENT_ROWS); do echo "## $$row"; $(BIN)/python $$row || failed=1; done; exit $$failed
+
+bench-relion: $(INSTALLED) $(ROWS_SHARE)
+	$(BIN)/python benchmarks/against_relion.py
+
+# acryo asks for a newer NumPy than the host pins: an environment of its own, in which the engine runs too.
+bench-acryo: $(INSTALLED) $(ROWS_SHARE)
+	@test -d .venv-acryo || $(BIN)/python -m venv --without-pip .venv-acryo
+	$(BIN)/python -m pip --python .venv-acryo/bin/python install --quiet acryo scipy scikit-learn mrcfile
+	PYTHONPATH=. .venv-acryo/bin/python benchmarks/against_acryo.py
+
+bench-gpu: $(INSTALLED) $(ROWS_SHARE)
+	$(BIN)/python benchmarks/gpu.py
+
+bench: $(INSTALLED) bench-alignment
 	@test -d demo/data || { echo "make: there is no simulated data yet: make demo first"; exit 1; }
 	$(BIN)/python benchmarks/selection.py
 	$(BIN)/python benchmarks/simulator_noise.py demo/data
@@ -58,4 +78,4 @@ clean:
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-acryo
