@@ -21,6 +21,8 @@ from stadyn.protocols import (
     StadynProtLocalResolution,
     StadynProtPostprocess,
 )
+from stadyn.records import read_records
+from stadyn.sheet import write_sheet
 
 from .planted import PIXEL_SIZE, own_truth, plant, truth_of
 from .project import configured, launch
@@ -82,14 +84,16 @@ def test_maps_are_bright_and_named_as_relion_does(half_maps, true_average):
 def processed(project, half_maps):
     """Curves and the final map."""
     return launch(
-        project, StadynProtPostprocess, inputMap=(half_maps, "average"), bFactor="-200", numberOfThreads=1
-    )
+        project, StadynProtPostprocess, inputMap=(half_maps, "average"), bFactor="-200", coneAngle=40.0,
+        numberOfThreads=1,
+    )  # fmt: skip
 
 
 def test_postprocessing_gives_mask_curves_and_map(half_maps, processed):
     figures = processed.loadSummary()
     assert 2 * PIXEL_SIZE <= figures["resolution_angst"] < 40 and figures["b_factor"] == -200
     assert isinstance(processed.mask, VolumeMask) and isinstance(processed.fscs, SetOfFSCs)
+    assert set(figures["directional_resolution_angst"]) == {"x", "y", "z"}
     labels = [curve.getObjLabel() for curve in processed.fscs.iterItems()]
     assert "unmasked" in labels and "corrected" in labels
     final, bright = (read_volume(m.getFileName()) for m in (processed.sharpenedMap, half_maps.average))
@@ -128,6 +132,24 @@ def test_project_leaves_what_a_lab_hands_on(project, simulated, half_maps, proce
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["resolution_angst"] == processed.loadSummary()["resolution_angst"]
     assert summary["final_particles"] == len(particles)
+
+
+def test_the_projects_sheet_tells_numbers_and_choices(project, half_maps, processed, tmp_path):
+    """Read from the host's own database, while the host has the project open."""
+    page = write_sheet(project.getPath(), tmp_path / "sheet.html").read_text(encoding="utf-8")
+    assert f"{processed.loadSummary()['resolution_angst']:.2f} Å" in page and "-200 Å²" in page
+    _, records = read_records(project.getPath())
+    (record,) = [r for r in records if r.folder.parent.name == os.path.basename(processed.getWorkingDir())]
+    assert record.status == "finished" and record.parameters["bFactor"] == "-200"
+    assert record.parameters["inputMap"].endswith(".average") and record.parameters["flipHand"] == "no"
+
+
+def test_an_mtf_that_is_none_is_refused_before_anything_runs(project, half_maps, tmp_path):
+    (tmp_path / "mtf.star").write_text("data_\n\nloop_\n_rlnResolution\n0.5\n")
+    run = configured(
+        project, StadynProtPostprocess, inputMap=(half_maps, "average"), mtfFile=str(tmp_path / "mtf.star")
+    )
+    assert any("MTF of a detector" in error for error in run.validate())
 
 
 def test_what_is_missing_is_named(project, simulated, true_average):
