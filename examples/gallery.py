@@ -12,6 +12,7 @@ import sys
 import time
 import tkinter
 import traceback
+import types
 from functools import partial
 from pathlib import Path
 from tkinter import ttk
@@ -36,6 +37,7 @@ VIEWS = (
     ("2 Oversample surfaces", "showParticles", {}, "discs"),
     ("6 Select by CC", "showCCHistogram", {}, "cc_histogram"),
     ("6 Select by CC", "showParticles", {"tomogram": 2}, "particles_in_space"),
+    ("6 Select by CC", "showMappedBack", {}, "mapped_back"),
     ("6 Select by CC", "showNeighbours", {}, "neighbours"),
     ("6 Select by CC", "showOrientations", {}, "orientations"),
     ("8 Filter by latitude", "showLatitude", {}, "cc_against_latitude"),
@@ -45,6 +47,17 @@ VIEWS = (
     ("9 Local resolution", "showLocalResolution", {}, "local_resolution"),
 )
 FORMS = (("7 Align halves", "form_align"), ("6 Select by CC", "form_select"))
+# label of the run, parameter with the wand, name of the picture
+WIZARDS = (
+    ("1 Import tomograms", "tiltMin", "wizard_tilt_range"),
+    ("2 Oversample surfaces", "spacing", "wizard_spacing"),
+    ("3 Recentre", "point", "wizard_centre"),
+    ("4 Mask", "radius", "wizard_mask"),
+    ("6 Select by CC", "boxSize", "wizard_box"),
+    ("6 Select by CC", "lowpass", "wizard_lowpass"),
+    ("6 Select by CC", "exclusionRadius", "wizard_exclusion_radius"),
+    ("7 Align halves", "iterations", "wizard_rounds"),
+)
 VIEWER_FORM = ("6 Select by CC", "viewer_form")
 
 
@@ -60,9 +73,10 @@ def main():
     if missing:
         print(f"gallery skipped: apt-get install {' '.join(missing)}", file=sys.stderr)
         return 1
-    args.out.mkdir(parents=True, exist_ok=True)
+    out = args.out.absolute()  # the host changes into the project
+    out.mkdir(parents=True, exist_ok=True)
     screen = VirtualScreen()
-    Session(open_window(args.workspace.absolute(), args.project), screen, args.out.absolute(), args.only).run()
+    Session(open_window(args.workspace.absolute(), args.project), screen, out, args.only).run()
     return 0
 
 
@@ -145,6 +159,8 @@ class Session:
         picture(name, partial(self._viewer, of_run), self._top, self._close_top)
         for label, button, values, name in VIEWS:
             picture(name, partial(self._press, label, button, values), self._top, self._close_top)
+        for label, parameter, name in WIZARDS:
+            picture(name, partial(self._wizard, label, parameter), self._top, self._close_top)
         return plan
 
     def _run(self, part):
@@ -200,6 +216,14 @@ class Session:
         for view in viewer._getVisualizeDict()[button](button):
             view.show()
 
+    def _wizard(self, label, parameter):
+        import pwem
+        from pyworkflow.viewer import DESKTOP_TKINTER
+
+        run = self._run(label)
+        form = types.SimpleNamespace(protocol=run, wizParamName=parameter, root=self.root, showInfo=sys.exit)
+        pwem.Domain.findWizards(run, DESKTOP_TKINTER)[parameter]().show(form)
+
     def _top(self):
         """The window that was opened last."""
         children = [*self.root._root().winfo_children(), *self.root.winfo_children()]
@@ -216,7 +240,7 @@ class Session:
         width, height = widget.winfo_width() + 2 * border, widget.winfo_height() + title + border
         crop = f"{width}x{height}+{max(widget.winfo_rootx() - border, 0)}+{max(widget.winfo_rooty() - title, 0)}"
         path = self.out / f"{name}.png"
-        subprocess.run(["import", "-window", "root", "-crop", crop, "+repage", "-colors", "128", path], check=True)
+        subprocess.run(["import", "-window", "root", "-crop", crop, "+repage", "+dither", "-colors", "128", path], check=True)
         print(path.name, flush=True)
 
 

@@ -90,7 +90,8 @@ class LowpassPreview(MapPreview):
 
     def __init__(self, volume, pixel_size, name, value):
         nyquist = 2 * pixel_size
-        slider = Slider(name, "Low-pass (Å)", round(nyquist, 1), max(60.0, value), max(value, nyquist), 0.5)
+        finest = np.ceil(2 * nyquist) / 2  # the slider counts its steps from here
+        slider = Slider(name, "Low-pass (Å)", finest, max(60.0, value), max(value, finest), 0.5)
         super().__init__(volume, pixel_size, "Low-pass", [slider])
 
     def draw(self, axes, values):
