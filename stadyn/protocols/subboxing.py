@@ -17,6 +17,7 @@ from stadyn.core.errors import InputError
 from stadyn.core.exclusion import exclude_within
 from stadyn.core.lattice import find_unit_cells
 from stadyn.core.subboxing import two_step_subbox
+from stadyn.core.surface_strays import on_their_surface
 from stadyn.core.symmetry import symmetry_order
 from stadyn.io.markers import read_markers
 from stadyn.io.mrc import read_volume
@@ -107,6 +108,16 @@ class StadynProtSubboxing(StadynProtocol):
             "particles inherit the axis of the average and the next alignment turns them.",
         )
         form.addParam(
+            "surfaceTolerance",
+            params.FloatParam,
+            default=50.0,
+            validators=[params.GE(0)],
+            label="Distance from the surface (Å)",
+            help="Particles that the alignment left farther than this from the surface of their VLP, which is fitted "
+            "to where most of the correlation is, map no unit cells: a click that was far off lets some settle on the "
+            "membrane, 140 Å out. 0: all map theirs, as in the paper.",
+        )
+        form.addParam(
             "exclusionRadius",
             params.FloatParam,
             default=HALF_SPACING,
@@ -129,13 +140,17 @@ class StadynProtSubboxing(StadynProtocol):
         scale = averages.boxes.pixel_size / pixel_size
         poses = averages.table.replace(positions=averages.table.positions * scale)
         tilt = self.tiltNormals.get()
-        table = two_step_subbox(particles.table, poses, markers / pixel_size, normals, tilt)
+        parents = particles.table
+        if self.surfaceTolerance.get() > 0:
+            parents = parents.select(on_their_surface(parents, self.surfaceTolerance.get() / pixel_size))
+        table = two_step_subbox(parents, poses, markers / pixel_size, normals, tilt)
         candidates = len(table)
         table = table.select(inside_tomograms(table, particles.tomograms))
         radius = 0.5 * spacing if self.exclusionRadius.get() < 0 else self.exclusionRadius.get()
         kept = exclude_within(table, radius / pixel_size)
         self.saveSummary(
-            parents=len(particles.table),
+            parents=len(parents),
+            off_the_surface=len(particles.table) - len(parents),
             unit_cells=len(markers),
             spacing_angst=spacing,
             exclusion_radius_angst=radius,
@@ -215,7 +230,7 @@ class StadynProtSubboxing(StadynProtocol):
             return []
         return [
             f"{figures['unit_cells']} unit cells, {figures['spacing_angst']:.1f} Å apart, in each of "
-            f"{figures['parents']} particles.",
+            f"{figures['parents']} particles; {figures.get('off_the_surface', 0)} others lay off their VLP's surface.",
             f"{figures['particles']} particles from {figures['candidates']} candidates: {figures['outside']} lay "
             f"outside their tomogram, the others within {figures['exclusion_radius_angst']:.1f} Å of a better one.",
         ]
