@@ -26,6 +26,8 @@ from .results import read_result, write_result
 from .star import read_star
 from .volume_lists import read_doc, write_doc
 
+IN_FOLDERS = (".csv", ".json", ".lst", ".star", ".tbl", ".xml")
+"""Endings that tell the format of a folder; .em files in one are volumes as a rule."""
 OWN_KEPT = ("cc", "surface_ids", "ids", "half", "parent", "marker")
 
 
@@ -42,7 +44,7 @@ class Format:
 
 
 def read_particles(path, format_name=None, context=None, rescale=True):
-    """The `ParticleFile` of a file, or of a folder of files of one tomogram each, in any format of `FORMATS`.
+    """The `ParticleFile` of a file, or of all files of a folder, in any format of `FORMATS`.
 
     Parameters
     ----------
@@ -57,11 +59,11 @@ def read_particles(path, format_name=None, context=None, rescale=True):
     found = _known(name)
     if found.read is None:
         raise InputError(f"{path} is for {found.title}, which stadyn only writes: give a table of particles")
-    if Path(path).is_dir() and found.one_tomogram:
-        file = _joined([found.read(p, context) for p in _files_in(path, found)])
-    else:
-        knows_numbers = found.numbered or name == "dynamo-folder"
-        file = found.read(path, _with_doc(path, context) if knows_numbers else context)
+    whole_folder = name == "dynamo-folder"
+    paths = _files_in(path, found) if Path(path).is_dir() and not whole_folder else [path]
+    knows_numbers = found.numbered or whole_folder
+    files = [found.read(p, _with_doc(p, context) if knows_numbers else context) for p in paths]
+    file = _joined(files) if len(files) > 1 else files[0]
     listed = {name: context.tomogram(name) for name in file.tomogram_ids()}
     targets = {name: t.pixel_size for name, t in listed.items() if t is not None and t.pixel_size}
     return with_pixel_sizes(file, targets) if rescale else file
@@ -99,9 +101,9 @@ def format_of(path):
     if path.is_dir():
         if (path / CROP_TABLE).is_file():
             return "dynamo-folder"
-        inside = next((p for p in sorted(path.iterdir()) if p.suffix.lower() in (".csv", ".lst", ".json")), None)
+        inside = next((p for p in sorted(path.iterdir()) if p.suffix.lower() in IN_FOLDERS), None)
         if inside is None:
-            raise InputError(f"{path} is a folder without {CROP_TABLE} or .csv, .lst or .json files: name a file")
+            raise InputError(f"{path} is a folder without {CROP_TABLE} or {', '.join(IN_FOLDERS)} files: name a file")
         return format_of(inside)
     existing_file(path, "table")
     ending = path.suffix.lower()

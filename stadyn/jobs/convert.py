@@ -12,7 +12,7 @@ from stadyn.io.tomogram_lists import read_tomogram_list
 def add_arguments(parser):
     """The command line of the job."""
     names = ", ".join(FORMATS)
-    parser.add_argument("input", help="table of particles; a folder for PEET, emClarity and Dynamo's data folders")
+    parser.add_argument("input", help="table of particles, or a folder of them")
     parser.add_argument("output", help="file to write; a folder for PEET, emClarity and ChimeraX with many tomograms")
     parser.add_argument("--from", dest="from_format", metavar="FORMAT", help=f"told from the file by default: {names}")
     parser.add_argument("--to", dest="to_format", metavar="FORMAT", help="told from the name by default")

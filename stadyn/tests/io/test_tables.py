@@ -163,6 +163,19 @@ def test_dynamo_folder_holds_the_boxes_around_its_particles(tmp_path):
     )
 
 
+def test_a_folder_of_tables_is_read_as_one(tmp_path, planted):
+    for name in ("TS_01", "TS_07"):
+        own = planted.select(planted.particles.tomogram_ids == name)
+        write_particles(tmp_path / f"{name}.star", own, "relion4", CONTEXT)
+    back = read_particles(tmp_path)
+    np.testing.assert_allclose(back.particles.positions, planted.particles.positions, atol=1e-9)
+    assert back.pixel_sizes == {"TS_01": 5.4, "TS_07": 5.4}
+    own = planted.select(planted.particles.tomogram_ids == "TS_07")
+    write_particles(tmp_path / "TS_08.star", own, "relion4", CONTEXT)
+    twice = read_particles(tmp_path)
+    assert twice.particles.ids.tolist() == list(range(1, 1501)) and any("numbered anew" in m for m in twice.messages)
+
+
 def test_names_and_contents_tell_formats(tmp_path, planted):
     for name, (file_name, _) in KEPT.items():
         write_particles(tmp_path / name, planted, name, CONTEXT) if file_name == "folder" else write_particles(
