@@ -205,6 +205,7 @@ class StadynProtPostprocess(StadynProtocol):
         return [
             f"Resolution {figures['resolution_angst']:.2f} Å at FSC 0.143.",
             *([f"In cones: {', '.join(f'{n} {r:.2f} Å' for n, r in cones.items())}."] if cones else []),
+            *_guinier_lines(figures),
             f"B-factor {figures['b_factor']:.0f} Å², low-pass {figures['lowpass_angst']:.2f} Å"
             + (", hand flipped." if figures["hand_flipped"] else "."),
             *figures["warnings"],
@@ -218,6 +219,15 @@ class StadynProtPostprocess(StadynProtocol):
 
     def _citations(self):
         return [*super()._citations(), "Rosenthal2003", "Chen2013"]
+
+
+def _guinier_lines(figures):
+    """What the Guinier plot says, and in which range."""
+    if not figures.get("guinier_range_angst"):
+        return []
+    coarse, fine = figures["guinier_range_angst"]
+    fitted, r = figures["b_factor_fitted"], figures["guinier_r"]
+    return [f"Guinier plot: {fitted:.0f} Å² between {coarse:.1f} and {fine:.1f} Å (r {r:.2f})."]
 
 
 def add_half_maps(form):
