@@ -22,7 +22,7 @@ class FigureWindow(tk.Toplevel):
         self.bar.pack(side=tk.BOTTOM, fill=tk.X)
         self.message = tk.StringVar(self)
         self.add_button("Save PNG and SVG", lambda: self.say("saved " + ", ".join(save())))
-        tk.Label(self.bar, textvariable=self.message, anchor=tk.W).pack(side=tk.LEFT, padx=8)
+        tk.Label(self.bar, textvariable=self.message, anchor=tk.E).pack(side=tk.RIGHT, padx=8)
         self.canvas = FigureCanvasTkAgg(figure, master=self)
         toolbar = NavigationToolbar2Tk(self.canvas, self, pack_toolbar=False)
         toolbar.pack(side=tk.BOTTOM, fill=tk.X)
