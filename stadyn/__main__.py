@@ -14,6 +14,7 @@ COMMANDS = {
     "select": ("stadyn.jobs.select", "select particles by cross-correlation, rebuilding the reference"),
     "extract": ("stadyn.jobs.extract", "write subtomograms to files"),
     "find-shells": ("stadyn.jobs.find_shells", "find virus-like particles in tomograms"),
+    "pick": ("stadyn.picker.command", "mark virus-like particles in tomograms by two clicks each, in a window"),
     "simulate": ("stadyn.jobs.simulate", "simulate tomograms of virus-like particles with a known truth"),
     "evaluate": ("stadyn.jobs.evaluate", "compare a particle table with the known truth"),
     "mask": ("stadyn.jobs.mask", "make a soft mask from a map"),

@@ -20,6 +20,7 @@ from .local_resolution import StadynProtLocalResolution
 from .mask import StadynProtMask
 from .oversample import StadynProtOversample
 from .oversample_tubes import StadynProtOversampleTubes
+from .pick_dipoles import StadynProtPickDipoles
 from .postprocess import StadynProtPostprocess
 from .recentre import StadynProtRecentre
 from .refit_surfaces import StadynProtRefitSurfaces
