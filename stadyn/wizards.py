@@ -165,7 +165,8 @@ class StadynRoundsWizard(Wizard):
         if particles is None:
             return RoundsTable(values, pixel_size=1.0, box_angst=PAPER_BOX_ANGST, particles=0)
         box = protocol.boxSize.get() if hasattr(protocol, "boxSize") else PAPER_BOX_ANGST
-        return RoundsTable(values, float(particles.getSamplingRate()), box, particles.getSize())
+        threads = protocol.numberOfThreads.get()
+        return RoundsTable(values, float(particles.getSamplingRate()), box, particles.getSize(), threads)
 
     def show(self, form, *params):
         """Open the table on a form of the host, and fill the lists in."""

@@ -16,6 +16,7 @@ from stadyn.core.passes import SCORES
 
 from .averages import HALVES, average_halves_together, check_halves, define_averages, group_names
 from .base import StadynProtocol, inside_tomograms
+from .estimates import alignment_minutes, time_warnings
 from .forms import (
     GROUP_KEYS,
     PER_HALF,
@@ -231,6 +232,19 @@ class StadynProtAlign(StadynProtocol):
     def _checkMask(self):
         if self.given("inputMask") is not None:
             map_path(self.given("inputMask"))
+
+    def _warnings(self):
+        particles, threads = self.given("inputParticles"), self.numberOfThreads.get()
+        if particles is None or self.usesGpu():
+            return []
+        try:
+            minutes = alignment_minutes(
+                self._rounds(), particles.getSize(), self.boxSize.get(), self.pixelSize(), threads,
+                exhaustive=ENGINES[self.engine.get()] == "exhaustive",
+            )  # fmt: skip
+        except InputError:
+            return []  # the form says what is wrong
+        return time_warnings(minutes, threads)
 
     def _methods(self):
         try:

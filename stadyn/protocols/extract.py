@@ -19,6 +19,7 @@ from stadyn.core.particles import ParticleBoxes
 from stadyn.io.settings import read_settings
 
 from .base import StadynProtocol
+from .estimates import disk_warnings, subtomogram_gigabytes
 from .forms import add_box, add_parallel, add_particles
 
 JOB = "subtomograms"
@@ -116,6 +117,13 @@ class StadynProtExtract(StadynProtocol):
         if tomograms is None:
             raise InputError("these subtomograms have no coordinates in a tomogram: there is nothing to cut from")
         read_tomograms(tomograms)
+
+    def _warnings(self):
+        particles = self.given("inputParticles")
+        if particles is None:
+            return []
+        pixel_size = self.pixelSize() * self.binning.get()
+        return disk_warnings(subtomogram_gigabytes(particles.getSize(), self.boxSize.get(), pixel_size))
 
     def _methods(self):
         contrast = "inverted contrast" if self.invertContrast else "the contrast of the tomograms"

@@ -2,6 +2,7 @@
 """The rounds of an alignment as a table that can be edited, and what its numbers mean for the work to be done."""
 
 from stadyn.core.search import AlignmentRound, rotation_grid, shift_grid
+from stadyn.protocols.estimates import alignment_minutes, duration
 from stadyn.protocols.rounds import ROUND_FIELDS, parse_rounds
 
 
@@ -14,10 +15,12 @@ class RoundsTable:
     pixel_size : float, Å
     box_angst : float
     particles : int
+    threads : int
     """
 
-    def __init__(self, values, pixel_size, box_angst, particles):
-        self.pixel_size, self.box_angst, self.particles = pixel_size, box_angst, particles
+    def __init__(self, values, pixel_size, box_angst, particles, threads=1):
+        self.pixel_size, self.box_angst = pixel_size, box_angst
+        self.particles, self.threads = particles, threads
         self.labels = {name: field[2] for name, field in ROUND_FIELDS.items()}
         lists = {name: str(values[name]).split() for name in ROUND_FIELDS}
         self.count = max(len(items) for items in lists.values())
@@ -43,7 +46,11 @@ class RoundsTable:
 
     def derived(self):
         """Lines of text about each round; InputError for what makes no sense."""
-        return "\n".join(self._line(number, r) for number, r in enumerate(self.rounds(), 1))
+        lines = [self._line(number, r) for number, r in enumerate(self.rounds(), 1)]
+        settings = parse_rounds(self.values())
+        minutes = alignment_minutes(settings, self.particles, self.box_angst, self.pixel_size, self.threads)
+        of = f"{self.particles} particles, {self.threads} threads, within a factor of two, not exhaustive"
+        return "\n".join([*lines, f"all rounds: about {duration(minutes)} ({of})"])
 
     def _line(self, number, r):
         pixel = self.pixel_size * r.binning

@@ -132,7 +132,8 @@ def test_rounds_table_works_out_what_numbers_mean():
     search = {"coneRange": "0", "inplaneRange": "360", "inplaneSampling": "10", "shiftLimit": "5.4", "symmetry": "C6"}
     table = RoundsTable({**VALUES, **search, "iterations": "3", "lowpass": "30", "binning": "1"}, 5.4, 345.6, 100)
     table.resize(1)
-    line = table.derived()
+    line, total = table.derived().splitlines()
+    assert total.startswith("all rounds: about 1 minutes (100 particles, 1 threads")
     # A sixth of a turn in steps of 10 degrees; the centre and its six neighbours a pixel away.
     assert "6 orientations x 7 shifts" in line
     assert "box 64 px of 5.40 Å" in line and "low-pass 12 Fourier px" in line and "300 particle alignments" in line
