@@ -10,8 +10,8 @@ allowed), and the best orientation's shift is then refined to a quarter of a pix
 
 import numpy as np
 
-from .alignment import phases
 from .arrays import array_module, to_host
+from .reference import phases
 from .search import rotation_grid, shift_grid
 
 ROTATIONS_AT_ONCE = 64

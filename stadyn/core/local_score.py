@@ -9,9 +9,9 @@ the mask change nothing (Roseman 2003, doi:10.1016/S0304-3991(02)00333-9).
 import numpy as np
 from scipy import ndimage
 
-from .alignment import phases
 from .arrays import array_module, to_host
 from .fourier import volume_from_half_cube
+from .reference import phases
 
 
 def local_scores(reference, batch, rotations, shifts, mask):

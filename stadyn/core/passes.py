@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .alignment import COARSE_RADIUS, Dictionary, Reference, coarse_search, phases, refine_poses, score_poses
+from .alignment import COARSE_RADIUS, Dictionary, coarse_search, refine_poses, score_poses
 from .arrays import out_of_memory_errors, thread_start
 from .averaging import AverageSum, finish
 from .errors import InputError
@@ -14,6 +14,7 @@ from .exhaustive import exhaustive_search
 from .fourier import lowpass_radius
 from .local_score import local_scores
 from .particle_data import ParticleData
+from .reference import Reference, phases
 from .search import rotation_grid, shift_grid
 from .transfer import Transfer
 

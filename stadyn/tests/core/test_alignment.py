@@ -4,18 +4,10 @@
 import numpy as np
 import pytest
 
-from stadyn.core.alignment import (
-    COARSE_RADIUS,
-    Dictionary,
-    Reference,
-    _model,
-    coarse_search,
-    phases,
-    refine_poses,
-    score_poses,
-)
+from stadyn.core.alignment import COARSE_RADIUS, Dictionary, _model, coarse_search, refine_poses, score_poses
 from stadyn.core.arrays import to_host
 from stadyn.core.particle_data import prepare
+from stadyn.core.reference import Reference, phases
 from stadyn.core.rotations import rotation_vectors_to_matrices, rotation_z
 from stadyn.core.search import rotation_grid, shift_grid
 from stadyn.core.tomograms import MissingWedge

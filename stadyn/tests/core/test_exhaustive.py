@@ -4,9 +4,10 @@
 import numpy as np
 import pytest
 
-from stadyn.core.alignment import Reference, refine_poses
+from stadyn.core.alignment import refine_poses
 from stadyn.core.exhaustive import exhaustive_search
 from stadyn.core.particle_data import prepare
+from stadyn.core.reference import Reference
 from stadyn.core.search import AlignmentRound
 from stadyn.core.tomograms import MissingWedge
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The locally normalised cc: 1 at the truth, blind to what lies outside the mask, lower where pose or mask are wrong."""
+"""The locally normalised cc: 1 at the truth, blind to what lies outside the mask, lower at wrong poses."""
 
 import numpy as np
 import pytest

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A reference as a function of frequency: interpolated between oversampled samples, with its gradient."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .arrays import array_module
+from .fourier import OVERSAMPLING, half_cube
+
+POINTS_AT_ONCE = 16384
+"""Points interpolated at once on a CPU: the temporaries then stay in the processor's cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A masked reference on the oversampled half grid, ready to be interpolated."""
+
+    cube: np.ndarray  # (k + 1, 2 k + 1, 2 k + 1) complex64 [fz, fy, fx]
+    box_px: int
+
+    @classmethod
+    def from_volume(cls, volume, high, mask=None, xp=np):
+        """Prepare a reference.
+
+        Parameters
+        ----------
+        volume : (n, n, n) float array [z, y, x]
+        high : float, Fourier pixels needed
+        mask : (n, n, n) float array in 0..1, or None for all of the box's sphere
+        """
+        n = volume.shape[0]
+        if mask is None:
+            axis = np.arange(n) - n // 2
+            radius = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
+            mask = np.clip((n / 2 - 1 - radius) / 3, 0, 1)
+        volume = (volume - np.sum(volume * mask) / np.sum(mask)) * mask
+        k = int(np.ceil(high * OVERSAMPLING)) + 2
+        return cls(half_cube(xp.asarray(volume.astype(np.float32)), k, OVERSAMPLING, True), n)
+
+    def sample(self, frequencies):
+        """(b, m) complex64 values at (b, m, 3) float32 frequencies of the reference frame, Fourier pixels."""
+        return trilinear(self.cube.reshape(-1), self.cube.shape, frequencies)
+
+    def sample_with_gradient(self, frequencies):
+        """(4, b, m) complex64: values and their derivatives by the x, y, z of the frequency."""
+        return trilinear(self.cube.reshape(-1), self.cube.shape, frequencies, gradient=True)
+
+
+def trilinear(table, shape, frequencies, gradient=False):
+    """Interpolate an oversampled half grid, reading the Hermitian partner where z is negative.
+
+    Parameters
+    ----------
+    table : complex64 array of the grid in C order [fz, fy, fx]; or (b, size) when each of the b particles has its own
+    shape : (k + 1, 2 k + 1, 2 k + 1)
+    frequencies : (b, m, 3) float32, Fourier pixels of the box
+    gradient : bool, also the interpolant's own derivatives
+
+    Returns
+    -------
+    (b, m) complex64, or (4, b, m) with the derivatives by x, y, z
+    """
+    xp = array_module(table)
+    b, m = frequencies.shape[:2]
+    out = xp.empty((4 if gradient else 1, b, m), np.complex64)
+    rows = max(1, POINTS_AT_ONCE // m) if xp is np else b
+    for start in range(0, b, rows):
+        part = slice(start, start + rows)
+        own = table[part] if table.ndim == 2 else table
+        _trilinear(xp, own, shape, frequencies[part], out[:, part])
+    return out if gradient else out[0]
+
+
+def _trilinear(xp, table, shape, frequencies, out):
+    sign = xp.where(frequencies[..., 2] < 0, -1, 1).astype(np.float32)
+    q = frequencies * (OVERSAMPLING * sign)[..., None]
+    low = xp.floor(q)
+    frac = q - low
+    low = low.astype(np.int32)
+    fx, fy, fz = frac[..., 0], frac[..., 1], frac[..., 2]
+    side, k = shape[1], shape[1] // 2
+    base = (low[..., 2] * side + (low[..., 1] + k)) * side + (low[..., 0] + k)
+    if table.ndim == 2:
+        base += (xp.arange(len(table), dtype=np.int32) * table.shape[1])[:, None]
+        table = table.reshape(-1)
+    lines, slopes = [], []
+    for dz, dy in ((0, 0), (0, 1), (1, 0), (1, 1)):  # four edges along x, then two along y, then z
+        at = base + (dz * side + dy) * side
+        first = xp.take(table, at)
+        slope = xp.take(table, at + 1) - first
+        slopes.append(slope)
+        lines.append(first + slope * fx)
+    bottom_slope, top_slope = lines[1] - lines[0], lines[3] - lines[2]
+    bottom, top = lines[0] + bottom_slope * fy, lines[2] + top_slope * fy
+    z_slope = top - bottom
+    value = bottom + z_slope * fz
+    out[0].real, out[0].imag = value.real, value.imag * sign
+    if len(out) == 4:
+        near = slopes[0] + (slopes[1] - slopes[0]) * fy
+        far = slopes[2] + (slopes[3] - slopes[2]) * fy
+        gradients = (near + (far - near) * fz, bottom_slope + (top_slope - bottom_slope) * fz, z_slope)
+        scale = sign * OVERSAMPLING  # G(-q) = conj G(q): its derivative changes sign as well
+        for target, slope in zip(out[1:], gradients, strict=True):
+            target.real, target.imag = slope.real * scale, slope.imag * OVERSAMPLING
+
+
+def phases(frequencies, shifts, box_px):
+    """(b, m) complex64 ``exp(-2 pi i h . t / n)`` of frequencies (m, 3) or (b, m, 3) and shifts (b, 3)."""
+    xp = array_module(frequencies)
+    dots = (
+        xp.matmul(frequencies, xp.asarray(shifts, dtype=np.float32)[..., None])[..., 0]
+        if frequencies.ndim == 3
+        else (xp.asarray(shifts, dtype=np.float32) @ frequencies.T)
+    )
+    angle = dots * np.float32(-2 * np.pi / box_px)
+    out = xp.empty(angle.shape, np.complex64)
+    out.real, out.imag = xp.cos(angle), xp.sin(angle)
+    return out
