@@ -29,6 +29,8 @@ HEADLINES = {
     "spacing_angst": ("Lattice spacing", "{:.1f} Å"),
     "final_particles": ("Particles in the final map", "{:d}"),
 }
+UNITS = {"_angst3": " Å³", "_angst": " Å", "_deg": "°"}
+"""Ends of a figure's name, and the unit that they stand for."""
 ALWAYS_CITED = ("Scaramuzza2021", "CastanoDiez2012")
 CITED = {
     "StadynProtImportDipoles": ("CastanoDiez2017",),
@@ -47,7 +49,8 @@ h3 { font-size: 1em; margin-bottom: 0.3em; } p.about { color: #666; margin-top: 
 table { border-collapse: collapse; } th, td { text-align: left; vertical-align: top; padding: 0.2em 1.2em 0.2em 0; }
 tr + tr td, tr + tr th { border-top: 1px solid #e4e4e4; } th { font-weight: 600; }
 table.headline td { font-size: 1.25em; font-weight: 600; } td.number { text-align: right; }
-figure { margin: 1em 0; break-inside: avoid; } figure img { max-width: 100%; border: 1px solid #e4e4e4; }
+div.pictures { display: flex; flex-wrap: wrap; gap: 1em; align-items: end; } td.time { white-space: nowrap; }
+figure { margin: 0; max-width: 100%; break-inside: avoid; } figure img { max-width: 100%; border: 1px solid #e4e4e4; }
 figcaption { color: #444; } .warning { color: #a33a00; } details { margin: 0.4em 0; } summary { cursor: pointer; }
 """
 
@@ -84,7 +87,7 @@ def write_sheet(source, path):
         f'<p class="about">stadyn {escape(__version__)}, written {datetime.now():%Y-%m-%d %H:%M}</p>',
         _headlines(finished),
         _section("Steps", _steps(records)),
-        _section("Pictures", "".join(_figure(*one) for one in _pictures(finished))),
+        _section("Pictures", "".join(_figure(*one) for one in _pictures(finished)), "pictures"),
         _section("Parameters", "".join(_parameters(record) for record in records if record.parameters)),
         _section("Versions", _table([(name, version) for name, version in _versions()])),
         _section("Citations", _citations(records)),
@@ -98,8 +101,8 @@ def write_sheet(source, path):
     return path
 
 
-def _section(title, content):
-    return f"<h2>{title}</h2>\n{content}\n" if content else ""
+def _section(title, content, css=""):
+    return f'<h2>{title}</h2>\n<div class="{css}">{content}</div>\n' if content else ""
 
 
 def _table(rows, css=""):
@@ -136,29 +139,44 @@ def _steps(records):
         status = "" if record.status == "finished" else f" ({record.status})"
         warnings = [f'<div class="warning">{escape(str(text))}</div>' for text in record.numbers.get("warnings") or []]
         numbers = {key: value for key, value in record.numbers.items() if key != "warnings" and value not in ({}, [])}
-        said = "; ".join(_said(key, value) for key, value in numbers.items())
-        cells = (escape(record.label + status), escape(said) + "".join(warnings), seconds)
-        rows.append("<tr><th>{}</th><td>{}</td><td>{}</td></tr>".format(*cells))
+        single = [_said(key, value) for key, value in numbers.items() if not _is_nested(value)]
+        nested = [line for key, value in numbers.items() if _is_nested(value) for line in _lines(key, value)]
+        said = "".join(f"<div>{escape(line)}</div>" for line in ["; ".join(single), *nested])
+        cells = (escape(record.label + status), said + "".join(warnings), seconds)
+        rows.append('<tr><th>{}</th><td>{}</td><td class="time">{}</td></tr>'.format(*cells))
     return f"<table>{''.join(rows)}</table>"
 
 
+def _is_nested(value):
+    """Does a figure hold one group of figures per tomogram or half?"""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(isinstance(item, dict) for item in items)
+
+
+def _lines(key, groups):
+    """One line a group: its name, then what is said of it."""
+    named = groups.items() if isinstance(groups, dict) else enumerate(groups, 1)
+    for name, group in named:
+        said = ", ".join(_said(*one) for one in group.items()) if isinstance(group, dict) else _plain(group)
+        yield f"{key.replace('_', ' ')}, {name}: {said}"
+
+
 def _said(key, value):
-    return f"{key.removesuffix('_angst').removesuffix('_deg').replace('_', ' ')} {_plain(value)}{_unit(key)}"
-
-
-def _unit(key):
-    return " Å" if key.endswith("_angst") else "°" if key.endswith("_deg") else ""
+    unit = next((unit for unit in UNITS if key.endswith(unit)), "")
+    return f"{key.removesuffix(unit).replace('_', ' ')} {_plain(value)}{UNITS.get(unit, '')}"
 
 
 def _plain(value):
-    """A value of a summary as a reader takes it in: four digits, groups in brackets."""
+    """A value of a summary as a reader takes it in: four digits, no exponents, groups in brackets."""
     if isinstance(value, dict):
         return "(" + ", ".join(f"{k}: {_plain(v)}" for k, v in value.items()) + ")"
     if isinstance(value, (list, tuple)):
         return ", ".join(_plain(item) for item in value)
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "none"}[value]
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return str(value)
 
 
 def _pictures(records):

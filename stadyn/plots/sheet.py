@@ -31,7 +31,7 @@ from .figures import (
 MOST_TOGETHER = 12
 """Tomograms that still find room in one figure."""
 SINGLE = (
-    ("fsc.npz", FSCCurve, fsc_figure, "Fourier shell correlation of the half-maps, as RELION counts it"),
+    ("fsc.npz", FSCCurve, fsc_figure, "Fourier shell correlation of the half-maps"),
     ("directional_fsc.npz", DirectionalFSC, directional_fsc_figure, "Fourier shell correlation inside cones"),
     ("guinier.npz", GuinierFit, guinier_figure, "Guinier plot"),
     ("local_resolution.npz", LocalResolution, local_resolution_figure, "Local resolution"),
