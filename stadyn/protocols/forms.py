@@ -59,7 +59,7 @@ def add_seed(form, **kwargs):
 
 def add_groups(form, help, default=TOGETHER):
     """Which particles work together."""
-    form.addParam("groups", params.EnumParam, choices=GROUPS, default=default, label="Particles", help=help)
+    form.addParam("groups", params.EnumParam, choices=GROUPS, default=default, label="Grouping", help=help)
 
 
 def add_viewing_lowpass(form, default=30.0):
