@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Step 2, block A: the virus-like particles, each marked by its centre and a point of its surface."""
 
+import glob
 from dataclasses import replace
 from enum import Enum
+from pathlib import Path
 
 from pyworkflow.protocol import params
 from tomo.objects import SetOfMeshes
@@ -11,6 +13,7 @@ from stadyn.convert.meshes import read_dipoles as read_mesh_dipoles
 from stadyn.convert.tomograms import match_tomogram, read_tomograms
 from stadyn.core.errors import InputError
 from stadyn.io.dipoles import check_dipoles, read_dipoles
+from stadyn.io.imod import read_imod_dipoles
 
 from .base import StadynProtocol
 from .dipole_output import define_dipoles, dipole_lines
@@ -43,7 +46,7 @@ class StadynProtImportDipoles(StadynProtocol):
         form.addParam(
             "source",
             params.EnumParam,
-            choices=["CSV file", "points picked in Scipion"],
+            choices=["file", "points picked in Scipion"],
             default=FROM_FILE,
             label="Take dipoles from",
             help="A file, or meshes or coordinates of any picking protocol.",
@@ -52,11 +55,14 @@ class StadynProtImportDipoles(StadynProtocol):
             "dipoleFile",
             params.FileParam,
             default="",
-            label="Dipole file (.csv)",
+            label="Dipole file (.csv, .mod)",
             condition=f"source == {FROM_FILE}",
             help="One row for each virus-like particle, under the heading\n"
             "_tomogram, vlp, center_x, center_y, center_z, north_x, north_y, north_z_\n"
-            "in 0-based pixels of the tomogram. The tomogram is named by its tsId or file name, vlp is a number.",
+            "in 0-based pixels of the tomogram. The tomogram is named by its tsId or file name, vlp is a number.\n"
+            "Or an IMOD model named like its tomogram, with a contour of two points, centre and surface, for each "
+            "particle; _*.mod_ takes those of all tomograms. Dynamo's models (.omd) are MATLAB objects: export "
+            "them as CSV.",
         )
         form.addParam(
             "inputPoints",
@@ -87,8 +93,10 @@ class StadynProtImportDipoles(StadynProtocol):
     def _fromFile(self, tomograms):
         path = (self.dipoleFile.get() or "").strip()
         if not path:
-            raise InputError("no dipole file is given: name a .csv file")
-        return [replace(d, tomogram_id=match_tomogram(d.tomogram_id, tomograms)) for d in read_dipoles(path)]
+            raise InputError("no dipole file is given: name a .csv or .mod file")
+        paths = sorted(glob.glob(path)) or [path]
+        dipoles = [dipole for name in paths for dipole in read_dipole_file(name, tomograms)]
+        return [replace(d, tomogram_id=match_tomogram(d.tomogram_id, tomograms)) for d in dipoles]
 
     def _fromPoints(self, tomograms):
         points = self.given("inputPoints")
@@ -116,3 +124,26 @@ class StadynProtImportDipoles(StadynProtocol):
 
     def _summaryLines(self, figures):
         return dipole_lines(figures)
+
+
+OMD_REMEDY = (
+    "{path} holds a MATLAB object that only MATLAB reads: there, for each VLP i of the model m = dread('{name}'), "
+    "write tomogram, i, m.dipoles{{i}}.center - 1, m.dipoles{{i}}.north - 1 to a .csv (pixels count from 0 here), and "
+    "import that"
+)
+
+
+def read_dipole_file(path, tomograms):
+    """Dipoles of a file, read by what its ending says.
+
+    Parameters
+    ----------
+    path : .csv, or .mod of the tomogram of the same name (of any name where there is one tomogram only)
+    tomograms : list of stadyn.core.tomograms.Tomogram
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix == ".omd":
+        raise InputError(OMD_REMEDY.format(path=path, name=Path(path).name))
+    if suffix != ".mod":
+        return read_dipoles(path)
+    return read_imod_dipoles(path, tomograms[0].id if len(tomograms) == 1 else Path(path).stem)

@@ -11,6 +11,7 @@ from stadyn.convert.meshes import read_dipoles
 from stadyn.convert.particles import read_particle_input
 from stadyn.io.dipoles import read_dipoles as read_dipole_file
 from stadyn.protocols import StadynProtExtract, StadynProtImportDipoles
+from stadyn.tests.io.test_imod import written as write_model
 
 from .project import configured, launch
 
@@ -47,6 +48,26 @@ def test_wrong_dipoles_are_named(project, tomograms, tmp_path):
     assert "VLP 7" in outside and "outside" in outside
     unknown = refused(project, tomograms, tmp_path / "b.csv", "tomo_009,1,40,40,30,60,40,30\n")
     assert "tomo_009" in unknown
+
+
+def test_imod_models_named_like_their_tomograms_are_taken(project, tomograms, tmp_path):
+    for number in (1, 2):
+        write_model(tmp_path / f"tomo_00{number}.mod", [[[(40.5, 44.5 + number, 35), (62.5, 44.5 + number, 35)]]])
+    run = launch(
+        project, StadynProtImportDipoles, inputTomograms=(tomograms, "tomograms"), dipoleFile=str(tmp_path / "*.mod")
+    )
+    found = {d.tomogram_id: d for d in read_dipoles(run.dipoles)}
+    assert sorted(found) == ["tomo_001", "tomo_002"]
+    np.testing.assert_allclose(found["tomo_002"].center, (40, 46, 35), atol=1e-6)
+
+
+def test_dynamo_models_are_refused_with_the_remedy(project, tomograms, tmp_path):
+    (tmp_path / "d.omd").write_text("MATLAB 5.0")
+    protocol = configured(
+        project, StadynProtImportDipoles, inputTomograms=(tomograms, "tomograms"), dipoleFile=str(tmp_path / "d.omd")
+    )
+    (error,) = protocol.validate()
+    assert "dread('d.omd')" in error and ".csv" in error
 
 
 def test_points_cover_the_spheres_evenly_and_point_outward(dipoles, oversampled):
