@@ -30,6 +30,7 @@ OUT = Path(__file__).parents[1] / "docs" / "gallery"
 
 # label of the run, button of its viewer, values of its form, name of the picture
 VIEWS = (
+    ("2 Import dipoles", "showTomogram", {}, "tomogram"),
     ("3 Align first reference", "showConvergence", {}, "convergence"),
     ("3 Recentre", "showSlices", {}, "slices"),
     ("5 Align candidates", "showSideBySide", {}, "side_by_side"),

@@ -18,7 +18,7 @@ DPI = 150
 
 
 def save_postprocess_pictures(folder):
-    """fsc.png, slices.png, and where they were worked out guinier.png and directional_fsc.png of a postprocess folder."""
+    """fsc.png, slices.png, and where they were made guinier.png and directional_fsc.png of a postprocess folder."""
     folder = Path(folder)
     fsc_figure(read_result(folder / "fsc.npz", FSCCurve)).savefig(folder / "fsc.png", dpi=DPI)
     (folder / "guinier.png").unlink(missing_ok=True)

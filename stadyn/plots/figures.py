@@ -12,6 +12,7 @@ from .overlay import plot_mapped_back
 from .particles import COLORBAR_LABELS, plot_particles
 from .poses import plot_changes, plot_neighbours, plot_orientations
 from .selection import plot_cc_threshold, plot_latitude
+from .tomograms import plot_tomogram_slice
 
 PANEL = 4.6
 """Inches of a panel that stands beside others."""
@@ -122,6 +123,13 @@ def neighbours_figure(table, pixel_size, radius_angst=150.0):
     """Where the neighbours of each particle lie in its own frame, Å."""
     figure, axes = _panels(2, size=(5.4, 5.0))
     plot_neighbours(axes, table, pixel_size, radius_angst)
+    return figure
+
+
+def tomogram_figure(section, height, dipoles=(), title=None):
+    """A z slice of a tomogram with the spheres of its VLPs."""
+    figure = Figure(figsize=(8, 7.4), layout="constrained")
+    plot_tomogram_slice(figure.subplots(), section, height, dipoles).set_title(title)
     return figure
 
 

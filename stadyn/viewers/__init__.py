@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Windows on saved results: load a result file, call a plot."""
 
+from .outputs import StadynMapOutputViewer, StadynParticlesOutputViewer
 from .viewers import (
     StadynAlignViewer,
     StadynAverageOfAveragesViewer,
@@ -17,4 +18,5 @@ from .viewers import (
     StadynSelectCCViewer,
     StadynSimulateViewer,
     StadynSplitHalvesViewer,
+    StadynTomogramsViewer,
 )

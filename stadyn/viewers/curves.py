@@ -6,12 +6,14 @@ from glob import glob
 
 from pyworkflow.protocol import params
 
+from stadyn.core.directional_fsc import DirectionalFSC
 from stadyn.core.fsc import FSCCurve
 from stadyn.core.local_resolution import LocalResolution
 from stadyn.core.selection import CCThreshold, LatitudeFit
 from stadyn.core.sharpening import GuinierFit
 from stadyn.io.convergence import read_convergence
 from stadyn.io.results import read_result
+from stadyn.plots.directional_fsc import directional_fsc_figure
 from stadyn.plots.figures import (
     cc_figure,
     convergence_figure,
@@ -120,6 +122,17 @@ class Guinier(ResultFiles):
 
     def figures(self, viewer):
         return {name: guinier_figure(fit) for name, fit in self.results(viewer).items()}
+
+
+class DirectionalFSCs(ResultFiles):
+    """Step 9: whether the map is as good along the beam as across it."""
+
+    name, label = "DirectionalFSC", "FSC by direction"
+    help = "FSC in cones of Fourier space, the axes among them: the missing wedge and preferred views make it uneven."
+    pattern, kind = "postprocess/directional_fsc.npz", DirectionalFSC
+
+    def figures(self, viewer):
+        return {name: directional_fsc_figure(result) for name, result in self.results(viewer).items()}
 
 
 class LocalResolutions(ResultFiles):

@@ -4,10 +4,11 @@
 from stadyn import protocols as p
 
 from .base import ResultsViewer
-from .curves import FSC, CCHistograms, Convergence, Guinier, Latitudes, LocalResolutions
+from .curves import FSC, CCHistograms, Convergence, DirectionalFSCs, Guinier, Latitudes, LocalResolutions
 from .maps import SideBySide, Slices
 from .particles import Changes, InSpace, Neighbours, Orientations
 from .placed import InChimeraX, MappedBack
+from .tomograms import TomogramSlice
 
 DARK, BRIGHT = False, True
 """Is protein bright in the file?"""
@@ -44,7 +45,10 @@ class StadynPostprocessViewer(ResultsViewer):
 
     _label = "FSC and final map"
     _targets = [p.StadynProtPostprocess]
-    _sections = {"Resolution": [FSC(), Guinier()], "Map": [Slices({"postprocess/*.mrc": BRIGHT})]}
+    _sections = {
+        "Resolution": [FSC(), Guinier(), DirectionalFSCs()],
+        "Map": [Slices({"postprocess/*.mrc": BRIGHT})],
+    }
 
 
 class StadynLocalResolutionViewer(ResultsViewer):
@@ -140,6 +144,14 @@ class StadynSplitHalvesViewer(ResultsViewer):
     _sections = {"Particles": [InSpace("half"), Neighbours(), Orientations()]}
 
 
+class StadynTomogramsViewer(ResultsViewer):
+    """Tomograms, and the VLPs in them (steps 1 and 2)."""
+
+    _label = "tomograms"
+    _targets = [p.StadynProtImportTomograms, p.StadynProtImportDipoles, p.StadynProtFindShells]
+    _sections = {"Tomograms": [TomogramSlice()]}
+
+
 class StadynMaskViewer(ResultsViewer):
     """A mask."""
 
@@ -156,4 +168,5 @@ class StadynSimulateViewer(ResultsViewer):
     _sections = {
         "True map": _maps({"simulation/true_map.mrc": BRIGHT, "simulation/true_unit.mrc": BRIGHT}),
         "Particles": [InSpace("surface"), Neighbours(), Orientations()],
+        "Tomograms": [TomogramSlice()],
     }

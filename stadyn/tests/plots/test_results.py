@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m stadyn plot``: the right pictures of a file or a folder, in the format that is asked for."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stadyn.__main__ import main
+from stadyn.core.particles import ParticleTable
+from stadyn.core.selection import fit_cc_threshold, fit_latitude
+from stadyn.io.mrc import write_volume
+from stadyn.io.results import write_result
+from stadyn.io.settings import write_json
+from stadyn.plots.results import figures_of
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    """A run's folder with a selection, an alignment, and what jobs keep for themselves."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "000001_Run" / "extra"
+    for name in ("select", "align"):
+        (folder / name).mkdir(parents=True)
+    scores = np.concatenate([rng.normal(0.1, 0.02, 300), rng.normal(0.3, 0.03, 300)])
+    write_result(folder / "select" / "threshold_a.npz", fit_cc_threshold(scores))
+    table = ParticleTable(rng.random((5, 3)), np.tile(np.eye(3), (5, 1, 1)), np.full(5, "a"), cc=np.arange(5.0))
+    write_result(folder / "select" / "particles.npz", table)
+    write_result(folder / "select" / "excluded.npz", table.select(slice(2)))
+    write_result(folder / "input_particles.npz", table)
+    write_volume(folder / "align" / "average_all.mrc", rng.standard_normal((16, 16, 16)), 2.0)
+    record = {"group": "all", "round": 1, "iteration": 1, "particles": 5, "mean_cc": 0.2, "median_turn_deg": 1.0,
+              "median_shift_angst": 2.0, "seconds": 1.0}  # fmt: skip
+    write_json(folder / "align" / "convergence.json", [record])
+    return folder.parent
+
+
+def test_folder_gives_every_result_and_nothing_that_was_only_handed_to_a_job(run_folder):
+    names = set(figures_of(run_folder))
+    assert {"select_threshold_a", "select_particles", "align_average_all", "align_convergence"} <= names
+    assert not any("input" in name for name in names)
+
+
+def test_particles_are_drawn_with_the_excluded_beside_them(run_folder):
+    figure = figures_of(run_folder / "extra" / "select" / "particles.npz")["particles"]()
+    ax = figure.axes[0]
+    assert ax.get_title() == "a: 5 particles, 2 excluded"
+
+
+def test_command_writes_the_format_of_the_ending(run_folder, tmp_path, capsys):
+    result = str(run_folder / "extra" / "select" / "threshold_a.npz")
+    assert main(["plot", result, "--out", str(tmp_path / "cc.svg")]) == 0
+    assert (tmp_path / "cc.svg").read_text(encoding="utf-8").lstrip().startswith("<?xml")
+    assert capsys.readouterr().out.strip() == str(tmp_path / "cc.svg")
+
+
+def test_command_draws_a_whole_run_beside_it(run_folder):
+    assert main(["plot", str(run_folder)]) == 0
+    with Image.open(run_folder / "pictures" / "align_average_all.png") as image:
+        assert image.width > 1000
+
+
+def test_latitude_of_one_group(tmp_path):
+    normals = np.eye(3)[[0, 1, 2] * 10]
+    write_result(tmp_path / "latitude_t_odd.npz", fit_latitude(np.linspace(0.1, 0.2, 30), normals))
+    (draw,) = figures_of(tmp_path / "latitude_t_odd.npz").values()
+    assert draw().axes[0].get_title().startswith("t_odd")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("none.npz", "is not there"), ("text.txt", "no result"), ("", "holds no")]
+)
+def test_what_cannot_be_drawn_is_said(tmp_path, capsys, name, sentence):
+    (tmp_path / "text.txt").write_text("")
+    assert main(["plot", str(tmp_path / name)]) == 1
+    assert sentence in capsys.readouterr().err
