@@ -241,7 +241,8 @@ class Session:
         width, height = widget.winfo_width() + 2 * border, widget.winfo_height() + title + border
         crop = f"{width}x{height}+{max(widget.winfo_rootx() - border, 0)}+{max(widget.winfo_rooty() - title, 0)}"
         path = self.out / f"{name}.png"
-        subprocess.run(["import", "-window", "root", "-crop", crop, "+repage", "+dither", "-colors", "128", path], check=True)
+        smaller = ["+repage", "+dither", "-colors", "128"]
+        subprocess.run(["import", "-window", "root", "-crop", crop, *smaller, path], check=True)
         print(path.name, flush=True)
 
 
