@@ -3,9 +3,11 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 from .core.errors import InputError
+from .io.aside import NO_ROOM, no_room
 
 COMMANDS = {
     "align": ("stadyn.jobs.align", "align particles to a reference, in rounds"),
@@ -42,9 +44,20 @@ def main(argv=None):
     args = parser.parse_args(argv)
     try:
         return importlib.import_module(COMMANDS[args.command][0]).run(args) or 0
-    except InputError as error:
-        print(f"stadyn {args.command}: {error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"stadyn {args.command}: {_sentence(error)}", file=sys.stderr)
         return 1
+
+
+def _sentence(error):
+    """What an InputError says; for an OSError what the system refused, and what to do; others are raised again."""
+    if isinstance(error, InputError):
+        return error
+    if error.errno in NO_ROOM:
+        return no_room(error.filename or os.getcwd())
+    if error.filename is None:  # not about a file of the user's
+        raise error
+    return f"{error.filename} cannot be used ({error.strerror}): check the path and its rights"
 
 
 if __name__ == "__main__":

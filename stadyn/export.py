@@ -11,6 +11,7 @@ import numpy as np
 from . import __version__, host
 from .core.errors import InputError
 from .core.particles import EVEN, ODD
+from .io.aside import written_aside
 from .io.dynamo import write_table
 from .io.settings import read_settings, write_json
 from .io.volume_lists import write_doc
@@ -41,7 +42,8 @@ def export_results(project, folder, events=()):
     written = _export_tables(runs, folder)
     for find in (_half_maps, _final_maps, _pictures):
         for name, path in find(runs).items():
-            shutil.copyfile(path, folder / name)
+            with written_aside(folder / name) as aside:
+                shutil.copyfile(path, aside)
             written.append(name)
     written += _export_fscs(runs, folder)
     write_json(folder / "summary.json", _summary(project, runs, events))
@@ -121,7 +123,7 @@ def _export_fscs(runs, folder):
         x, y = curve.getData()
         columns[curve.getObjLabel()] = dict(zip(np.round(x, 9), y, strict=True))
     frequencies = sorted({x for column in columns.values() for x in column})
-    with open(folder / "fsc.csv", "w", newline="") as file:
+    with written_aside(folder / "fsc.csv") as aside, open(aside, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["frequency_per_angst", "resolution_angst", *columns])
         for x in frequencies:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from .core.errors import InputError
+from .io.aside import written_aside
 
 HOSTS_CONF = "[localhost]\nPARALLEL_COMMAND = mpirun -np %_(JOB_NODES)d %_(COMMAND)s\n"
 SAYS_LITTLE = "not found running on the machine|returned non-zero exit status"
@@ -30,7 +31,8 @@ def prepare_environment(workspace):
     hosts = Path(os.environ.get("SCIPION_HOSTS", home / "config" / "hosts.conf"))
     if not hosts.exists():
         hosts.parent.mkdir(parents=True, exist_ok=True)
-        hosts.write_text(HOSTS_CONF)
+        with written_aside(hosts) as aside:
+            aside.write_text(HOSTS_CONF)
     os.environ["SCIPION_USER_DATA"] = str(workspace)
     defaults = {
         "SCIPION_DOMAIN": "pwem",
@@ -55,6 +57,13 @@ def known_protocols():
     return pyworkflow.Config.getDomain().getProtocols()
 
 
+def has_project(workspace, name):
+    """Is there a project `name` under `workspace`?"""
+    from pyworkflow.project import Manager
+
+    return Manager(workspace=str(Path(workspace).absolute())).hasProject(name)
+
+
 def open_project(workspace, name, create):
     """The host's project `name` under `workspace`, new or existing; changes into its folder.
 
@@ -63,7 +72,7 @@ def open_project(workspace, name, create):
     from pyworkflow.project import Manager
 
     manager = Manager(workspace=str(Path(workspace).absolute()))
-    exists = manager.hasProject(name)
+    exists = has_project(workspace, name)
     if create and exists:
         raise InputError(f"project {name!r} is already in {workspace}: give another --project, or --resume it")
     if not create and not exists:
@@ -93,12 +102,48 @@ def runs_in_order(project):
 
 
 def launch(project, run):
-    """Run one protocol in a process of its own, through the host, and wait for its end."""
+    """Run one protocol in a process of its own, through the host, and wait for its end.
+
+    One that was cut short goes on: its finished steps are kept, and its jobs start from what they saved.
+    """
+    from pyworkflow.protocol.constants import MODE_RESUME
+
     run._prerequisites.clear()  # they are finished, and with any the host would only schedule
+    run.runMode.set(MODE_RESUME)
     project.launchProtocol(run, wait=True)
+    wait_for(project, run)
+
+
+def wait_for(project, run):
+    """Wait until a run that the host calls active has ended, or is found dead."""
     while run.isActive():
         time.sleep(POLL_SECONDS)
         project._updateProtocol(run, checkPid=True)
+
+
+def works_still(project, run):
+    """Is the process, or the queued job, of a run that is not over still there?
+
+    The number of a process is not asked: it may be unknown yet, and after a restart of the machine anybody's.
+    """
+    if run.isActive() and run.useQueueForProtocol() and len(run.getJobIds()):
+        return project.checkJobId(run)
+    here, database = os.path.realpath(project.path), run.getDbPath()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = [os.fsdecode(word) for word in path.read_bytes().split(b"\0")]
+        except OSError:  # ended meanwhile
+            continue
+        if database in words and any(os.path.isabs(word) and os.path.realpath(word) == here for word in words):
+            return True
+    return False
+
+
+def outlast(project, run):
+    """Wait for the end of a run that outlived those who started it."""
+    while works_still(project, run):
+        time.sleep(POLL_SECONDS)
+    project._updateProtocol(run, checkPid=True)
 
 
 def failure(run):

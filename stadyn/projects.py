@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import host
 from .core.errors import InputError
+from .io.settings import write_json
 
 RECORD = "replay.json"
 """In the project's folder: what it was made from, so that a resumed one is the same."""
@@ -37,6 +38,9 @@ def new_project(workspace, name, path, values, protocols):
     """
     folders = [os.getcwd(), Path(path).parent]  # that relative paths may start from
     _check_classes(protocols, path)
+    unfinished = _unfinished(workspace, name)
+    if not host.has_project(workspace, name):
+        unfinished.touch()
     project = host.open_project(workspace, name, create=True)
     try:
         loaded = project.loadProtocols(jsonStr=json.dumps(protocols))
@@ -51,10 +55,27 @@ def new_project(workspace, name, path, values, protocols):
         project.mapper.commit()
     except InputError:
         os.chdir(folders[0])
-        shutil.rmtree(project.path)
+        discard(workspace, name)
         raise
-    Path(RECORD).write_text(json.dumps({"workflow": str(path), "values": values}, indent=1))
+    write_json(RECORD, {"workflow": str(path), "values": values})
+    unfinished.unlink()
     return project
+
+
+def was_cut_short(workspace, name):
+    """Was the making of project `name` cut short, so that some of its protocols are not there?"""
+    return _unfinished(workspace, name).exists()
+
+
+def discard(workspace, name):
+    """Remove what there is of a project whose making was cut short."""
+    shutil.rmtree(Path(workspace) / "projects" / name, ignore_errors=True)
+    _unfinished(workspace, name).unlink()
+
+
+def _unfinished(workspace, name):
+    """The file beside project `name` that is there while it is made."""
+    return Path(workspace) / f".{name}.unfinished"
 
 
 def resumed_project(workspace, name, values):

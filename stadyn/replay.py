@@ -11,7 +11,8 @@ from pathlib import Path
 
 from . import host
 from .core.errors import InputError
-from .projects import new_project, resumed_project, sentence
+from .io.aside import claimed
+from .projects import discard, new_project, resumed_project, sentence, was_cut_short
 from .workflow import TYPE_NAMES, parse_values, read_workflow
 
 
@@ -71,11 +72,12 @@ def run(args):
     host.prepare_environment(workspace)
     try:
         project = _project(args, workflow, values, protocols, workspace)
-        ok = _run_all(project, _chosen(project, args.until), log)
-        if ok and export:
-            from .export import export_results
+        with claimed(project.path):  # two replays would run the same protocols
+            ok = _run_all(project, _chosen(project, args.until), log)
+            if ok and export:
+                from .export import export_results
 
-            print(f"exported to {export}: {', '.join(export_results(project, export, log.events))}")
+                print(f"exported to {export}: {', '.join(export_results(project, export, log.events))}")
     finally:
         os.chdir(start_folder)
     return 0 if ok else 1
@@ -108,7 +110,10 @@ def _project(args, workflow, values, protocols, workspace):
     if args.resume:
         if not args.project:
             raise InputError("--resume needs --project NAME, the project to go on with")
-        return resumed_project(workspace, args.project, values)
+        if not was_cut_short(workspace, args.project):
+            return resumed_project(workspace, args.project, values)
+        discard(workspace, args.project)  # nothing has run in it
+        protocols = workflow.filled(values)
     name = re.sub(r"[^\w.-]", "-", args.project or f"{workflow.name}-{datetime.now():%y%m%d-%H%M%S}")
     project = new_project(workspace, name, workflow.path, values, protocols)
     print(f"project {name} in {workspace}: {len(protocols)} protocols from {workflow.path.name}")
@@ -150,6 +155,9 @@ def _run_all(project, runs, log):
 def _run_one(project, run, log):
     label = run.getObjLabel()
     about = {"step": host.paper_step(run), "protocol": label, "class": run.getClassName()}
+    if not run.isFinished() and host.works_still(project, run):
+        print("works still ", end="", flush=True)
+        host.outlast(project, run)
     if run.isFinished():
         log.add("skipped", **about, seconds=0.0, **_counts(run))
         return log.events[-1]

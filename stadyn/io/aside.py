@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files appear whole or not at all: written under another name in the same folder, then renamed."""
+"""Files appear whole or not at all: written under another name in the same folder, then renamed; one run a folder."""
 
 import contextlib
+import errno
+import fcntl
 import os
 import secrets
 from pathlib import Path
 
 from stadyn.core.errors import InputError
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says when a disk, or the user's share of it, is full."""
+LEFT_ASIDE = ".????????????.part"
+"""Names under which `written_aside` writes; one that is still there was left by a process that was killed."""
+
 
 @contextlib.contextmanager
 def written_aside(path):
     """A `Path` to write to; it becomes `path` when the block ends well, and is removed when it does not.
 
-    Raises InputError when the folder of `path` is missing or not writable, or `path` is a folder.
+    The bytes are on the disk before the name is: after a power cut there is the old file or the new one.
+
+    Raises InputError when the folder of `path` is missing, full or not writable, or `path` is a folder.
     """
     path = Path(path)
     if path.is_dir():
@@ -26,9 +35,47 @@ def written_aside(path):
     aside = path.with_name(f".{secrets.token_hex(6)}.part")
     try:
         yield aside
+        with open(aside, "rb") as handle:
+            os.fsync(handle.fileno())
         os.replace(aside, path)
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise InputError(f"cannot write {path}: {no_room(path.parent)}") from error
+        raise
     finally:
         aside.unlink(missing_ok=True)
+
+
+def no_room(folder):
+    """What to say and to do when the disk of `folder` is full."""
+    return (
+        f"no room is left on the disk of {folder}, free some and run the same again, it goes on from what is finished"
+    )
+
+
+@contextlib.contextmanager
+def claimed(folder):
+    """Hold `folder`, created if need be, for this process alone, and remove what a killed one left half-written.
+
+    The system lets go of it when the process ends, however it ends. On a file system without locks, nothing is held.
+
+    Raises InputError when another process holds it.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"{folder} is being written by another run: wait for its end or stop it") from error
+        except OSError:  # NFS without its lock daemon, say
+            pass
+        for left in (*folder.glob(LEFT_ASIDE), *folder.glob(f"*/{LEFT_ASIDE}")):
+            left.unlink(missing_ok=True)
+        yield folder
+    finally:
+        os.close(handle)
 
 
 def existing_file(path, what="file"):

@@ -8,6 +8,7 @@ only ever make dataclasses of this package, and never runs code of its own.
 
 import dataclasses
 import importlib
+import io
 import json
 import re
 import struct
@@ -42,8 +43,10 @@ def write_result(path, obj):
     if "class" not in tree:
         raise TypeError(f"a result is a dataclass, not {type(obj).__name__}")
     manifest = json.dumps({"format": FORMAT, "version": VERSION, "result": tree})
-    with written_aside(path) as aside, open(aside, "wb") as handle:
-        np.savez(handle, **{MANIFEST: np.array(manifest)}, **arrays)
+    archive = io.BytesIO()  # on a full disk, zipfile would speak up once more on its way out
+    np.savez(archive, **{MANIFEST: np.array(manifest)}, **arrays)
+    with written_aside(path) as aside:
+        aside.write_bytes(archive.getbuffer())
 
 
 def read_result(path, expected=None):

@@ -19,7 +19,7 @@ from stadyn.core.search import AlignmentRound
 from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import check_keys, read_settings, write_json
 
-from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work, peak_memory
+from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work, alone_in_its_folder, peak_memory
 from .processes import ProcessCrew
 
 ENGINES = ("fast", "exhaustive")
@@ -37,6 +37,7 @@ def run(args):
     run_settings(read_settings(args.settings))
 
 
+@alone_in_its_folder
 def run_settings(settings):
     """Align as the settings say; writes particles.npz, average_<group>.mrc and convergence.json.
 
@@ -119,8 +120,13 @@ class Checkpoint:
         self.round_path = Path(folder) / f"checkpoint_{group}_round.npz"
         self.note = Path(folder) / f"checkpoint_{group}.json"
         relevant = {k: v for k, v in settings.items() if k not in ("threads", "gpu", "processes")}
-        particles = Path(settings["particles"]).read_bytes()  # another start under the same name is another run
-        self.key = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode() + particles).hexdigest()
+        key = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode())
+        maps = [settings.get("mask"), (settings.get("reference") or {}).get(group)]
+        maps.append((settings.get("reference") or {}).get("*"))
+        for path in (settings["particles"], settings.get("boxes"), *maps):
+            if path:  # another start under the same name is another run
+                key.update(Path(path).read_bytes())
+        self.key = key.hexdigest()
         self.records = []
 
     def load(self):
@@ -130,9 +136,11 @@ class Checkpoint:
         note = read_settings(self.note)
         if note.get("key") != self.key:
             return None
-        self.records = [IterationRecord(**record) for record in note["records"]]
         table = read_result(self._numbered(self.path, note["done"]), ParticleTable)
         round_table = read_result(self._numbered(self.round_path, note["round_start"]), ParticleTable)
+        self.records = [IterationRecord(**record) for record in note["records"]]
+        for left in (note["done"] - 1, note["done"] + 1):  # of a save that was cut short before or after its note
+            self._numbered(self.path, left).unlink(missing_ok=True)
         print(f"{note['group']}: goes on after iteration {note['done']}", flush=True)
         return note["done"], table, round_table
 

@@ -10,7 +10,7 @@ from stadyn.core.symmetry import symmetry_order
 from stadyn.io.results import write_result
 from stadyn.io.settings import check_keys, read_settings
 
-from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work, peak_memory
+from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work, alone_in_its_folder, peak_memory
 
 
 def add_arguments(parser):
@@ -23,6 +23,7 @@ def run(args):
     run_settings(read_settings(args.settings))
 
 
+@alone_in_its_folder
 def run_settings(settings):
     """Average as the settings say; writes average_<group>.mrc and particles.npz (the poses used).
 

@@ -2,6 +2,7 @@
 """What all particle jobs share: settings to tomograms, particles, references and groups; progress; results."""
 
 import ctypes
+import functools
 import resource
 import sys
 import time
@@ -17,6 +18,7 @@ from stadyn.core.particle_data import TomogramSource
 from stadyn.core.particles import EVEN, ODD, ParticleBoxes, ParticleTable
 from stadyn.core.resample import fourier_resize, inside, rescale_map, resize_box
 from stadyn.core.tomograms import MissingWedge, Tomogram, Weighting
+from stadyn.io.aside import claimed
 from stadyn.io.mrc import open_volume, read_header, read_volume, write_volume
 from stadyn.io.results import read_result
 from stadyn.io.settings import check_keys
@@ -106,6 +108,19 @@ def _weighting(entry):
         None if doses is None else tuple(doses),
         volume,
     )
+
+
+def alone_in_its_folder(run_settings):
+    """A job's `run_settings` that no other process can run into the same output folder at the same time."""
+
+    @functools.wraps(run_settings)
+    def run_alone(settings):
+        if not settings.get("output"):
+            return run_settings(settings)  # which says what is wrong
+        with claimed(settings["output"]):
+            return run_settings(settings)
+
+    return run_alone
 
 
 def keep_freed_memory():

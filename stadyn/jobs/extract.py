@@ -9,7 +9,7 @@ from stadyn.io.mrc import open_volume, write_volume
 from stadyn.io.results import write_result
 from stadyn.io.settings import check_keys, read_settings, write_json
 
-from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work, warn
+from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work, alone_in_its_folder, warn
 
 
 def add_arguments(parser):
@@ -22,6 +22,7 @@ def run(args):
     run_settings(read_settings(args.settings))
 
 
+@alone_in_its_folder
 def run_settings(settings):
     """Write the subtomograms; returns the table of those written.
 

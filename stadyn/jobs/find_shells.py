@@ -11,7 +11,7 @@ from stadyn.io.dipoles import write_dipoles
 from stadyn.io.mrc import open_volume
 from stadyn.io.settings import check_keys, read_settings, write_json
 
-from .common import Progress, tomograms_from_settings
+from .common import Progress, alone_in_its_folder, tomograms_from_settings
 
 ALLOWED = ("radius_angst", "membrane_angst", "threshold", "most", "threads")
 
@@ -26,6 +26,7 @@ def run(args):
     run_settings(read_settings(args.settings))
 
 
+@alone_in_its_folder
 def run_settings(settings):
     """Find the shells of every tomogram.
 

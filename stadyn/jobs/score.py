@@ -7,7 +7,7 @@ from stadyn.core.passes import score_group
 from stadyn.io.results import write_result
 from stadyn.io.settings import check_keys, read_settings
 
-from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work
+from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work, alone_in_its_folder
 
 
 def add_arguments(parser):
@@ -20,6 +20,7 @@ def run(args):
     run_settings(read_settings(args.settings))
 
 
+@alone_in_its_folder
 def run_settings(settings):
     """Score as the settings say; writes particles.npz with the new cc, and returns that table."""
     check_keys(settings, (*COMMON_ALLOWED, "lowpass_angst"), (*COMMON_REQUIRED, "reference"), "the settings of score")

@@ -14,7 +14,7 @@ from stadyn.core.symmetry import symmetry_order
 from stadyn.io.results import write_result
 from stadyn.io.settings import check_keys, read_settings
 
-from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work
+from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work, alone_in_its_folder
 
 ALLOWED = ("reference", "symmetry", "lowpass_angst", "margin", "rebuilds", "exclusion_radius_angst", "thresholds")
 
@@ -29,6 +29,7 @@ def run(args):
     run_settings(read_settings(args.settings))
 
 
+@alone_in_its_folder
 def run_settings(settings):
     """Select as the settings say, each tomogram by itself (paper, step 6A).
 

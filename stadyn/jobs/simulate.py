@@ -10,6 +10,7 @@ from stadyn.core.optics import Microscope
 from stadyn.core.particles import ParticleTable
 from stadyn.core.simulation import SimulationSettings, simulate_tomogram, true_map
 from stadyn.core.simulation_model import procedural_unit, render_map, unit_from_points
+from stadyn.io.aside import written_aside
 from stadyn.io.dipoles import write_dipoles
 from stadyn.io.dynamo import write_table
 from stadyn.io.models import read_model
@@ -17,6 +18,8 @@ from stadyn.io.mrc import write_volume
 from stadyn.io.results import write_result
 from stadyn.io.settings import check_keys, read_settings, write_json
 from stadyn.io.volume_lists import write_doc
+
+from .common import alone_in_its_folder
 
 JOB_KEYS = ("output", "model", "threads", "box_angst")
 """Settings of the job beside the fields of SimulationSettings."""
@@ -62,6 +65,7 @@ def run(args):
     run_settings(settings)
 
 
+@alone_in_its_folder
 def run_settings(settings):
     """Simulate as the settings say: fields of SimulationSettings (microscope: a dict of its own), and `JOB_KEYS`."""
     fields = [f.name for f in dataclasses.fields(SimulationSettings)]
@@ -104,7 +108,8 @@ def simulate_folder(settings, folder, model=None, threads=2, box_angst=345.6):
         print(f"{paths[number].name}  defocus {result.defocus_um:.2f} um", end="  ")
         print(f"{len(result.dipoles)} VLPs  {len(result.truth)} true sites", flush=True)
     write_dipoles(folder / "dipoles.csv", [d for r in simulated for d in r.dipoles])
-    (folder / "tomograms.vll").write_text("".join(f"{path}\n" for path in paths.values()))
+    with written_aside(folder / "tomograms.vll") as aside:
+        aside.write_text("".join(f"{path}\n" for path in paths.values()))
     write_doc(folder / "tomograms.doc", paths)
     _write_truth(folder, settings, simulated, unit, 2 * round(box_angst / settings.pixel_size_angst / 2))
     _write_record(folder / "simulation.json", settings, simulated, model)
