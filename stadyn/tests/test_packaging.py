@@ -198,7 +198,7 @@ DISTRIBUTIONS = {
     "cupyx": "cupy-cuda12x",
 }
 """Import name -> distribution, where they differ."""
-BROUGHT = {"matplotlib", "PIL", "setuptools", "threadpoolctl"}
+BROUGHT = {"matplotlib", "mpl_toolkits", "PIL", "setuptools", "threadpoolctl"}
 """By the host, which pins them, and by scikit-learn."""
 
 
