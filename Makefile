@@ -68,6 +68,7 @@ bench: $(INSTALLED) bench-alignment
 	@test -d demo/data || { echo "make: there is no simulated data yet: make demo first"; exit 1; }
 	$(BIN)/python benchmarks/selection.py
 	$(BIN)/python benchmarks/simulator_noise.py demo/data
+	$(BIN)/python benchmarks/picking.py demo/data
 
 lint: $(INSTALLED)
 	@$(BIN)/python -m ruff --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet ruff

@@ -27,9 +27,14 @@ def answers(tmp_path):
     return {"tomograms": str(tmp_path / "tomograms.vll"), "dipoles": str(tmp_path / "dipoles.csv"), "symmetry": "C3"}
 
 
+def asked(name, answers):
+    """The answers that a template asks for: one needs no dipoles."""
+    return {alias: value for alias, value in answers.items() if alias in read_workflow(name).fields}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_parameter_and_output_exists(known, answers, name):
-    protocols = read_workflow(name).filled(answers)
+    protocols = read_workflow(name).filled(asked(name, answers))
     by_id = {protocol["object.id"]: known[protocol["object.className"]]() for protocol in protocols}
     assert len(by_id) == len(protocols)
     for protocol in protocols:
@@ -52,10 +57,10 @@ def test_the_host_fills_it_alike(answers, name):
     fields = template.getContent()[1::2]
     # The host keeps fields by their label: two of one label, and one of them is never filled.
     assert len(template.getParams()) == len(fields)
-    for alias, value in answers.items():
+    for alias, value in asked(name, answers).items():
         assert template.setParamValue(alias, value) >= 1
     template._replaceFields()
-    assert json.loads("".join(template.getContent())) == read_workflow(name).filled(answers)
+    assert json.loads("".join(template.getContent())) == read_workflow(name).filled(asked(name, answers))
 
 
 @pytest.mark.parametrize("name", NAMES)
