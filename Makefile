@@ -55,6 +55,9 @@ bench-alignment: $(INSTALLED) $(ROWS_SHARE)
 bench-relion: $(INSTALLED) $(ROWS_SHARE)
 	$(BIN)/python benchmarks/against_relion.py
 
+bench-relion-postprocess: $(INSTALLED)
+	$(BIN)/python benchmarks/relion_postprocess.py
+
 # acryo asks for a newer NumPy than the host pins: an environment of its own, in which the engine runs too.
 bench-acryo: $(INSTALLED) $(ROWS_SHARE)
 	@test -d .venv-acryo || $(BIN)/python -m venv --without-pip .venv-acryo
@@ -67,6 +70,8 @@ bench-gpu: $(INSTALLED) $(ROWS_SHARE)
 bench: $(INSTALLED) bench-alignment
 	@test -d demo/data || { echo "make: there is no simulated data yet: make demo first"; exit 1; }
 	$(BIN)/python benchmarks/selection.py
+	$(BIN)/python benchmarks/half_map_alignment.py
+	$(BIN)/python benchmarks/postprocessing.py
 	$(BIN)/python benchmarks/simulator_noise.py demo/data
 	$(BIN)/python benchmarks/picking.py demo/data
 

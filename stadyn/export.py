@@ -15,6 +15,7 @@ from .io.aside import written_aside
 from .io.dynamo import write_table
 from .io.settings import read_settings, write_json
 from .io.volume_lists import write_doc
+from .sheet import write_sheet
 
 NUMBERS = "summary.json"
 """In the extra folder of a run: the figures of its summary."""
@@ -47,7 +48,8 @@ def export_results(project, folder, events=()):
             written.append(name)
     written += _export_fscs(runs, folder)
     write_json(folder / "summary.json", _summary(project, runs, events))
-    return [*written, "summary.json"]
+    write_sheet(project.getPath(), folder / "sheet.html")
+    return [*written, "summary.json", "sheet.html"]
 
 
 def _last_output(runs, *classes):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole workflow through the host: from tomograms and clicks to half-maps, against the truth, and twice the same."""
+"""The whole workflow through the host: tomograms and clicks to half-maps, against the truth, and twice the same."""
 
 import json
 import os
