@@ -7,6 +7,7 @@ from pathlib import Path
 from stadyn.core.directional_fsc import DirectionalFSC
 from stadyn.core.errors import InputError
 from stadyn.core.fsc import FSCCurve
+from stadyn.core.lattice_quality import LatticeQuality
 from stadyn.core.local_resolution import LocalResolution
 from stadyn.core.particles import ParticleTable
 from stadyn.core.selection import CCThreshold, LatitudeFit
@@ -28,6 +29,7 @@ from .figures import (
     particles_figure,
     slices_figure,
 )
+from .lattice import lattice_quality_figure
 
 # What stands before the name of a tomogram or group in a file's name.
 NAMED = {CCThreshold: "threshold_", LatitudeFit: "latitude_"}
@@ -82,6 +84,7 @@ def _of_result(path, result, quiet):
         DirectionalFSC: ("directional_fsc", directional_fsc_figure),
         GuinierFit: ("guinier", guinier_figure),
         LocalResolution: ("local_resolution", local_resolution_figure),
+        LatticeQuality: ("lattice_quality", lattice_quality_figure),
     }
     kind = type(result)
     if kind in single:

@@ -8,6 +8,7 @@ from pyworkflow.protocol import params
 
 from stadyn.core.directional_fsc import DirectionalFSC
 from stadyn.core.fsc import FSCCurve
+from stadyn.core.lattice_quality import LatticeQuality
 from stadyn.core.local_resolution import LocalResolution
 from stadyn.core.selection import CCThreshold, LatitudeFit
 from stadyn.core.sharpening import GuinierFit
@@ -22,6 +23,7 @@ from stadyn.plots.figures import (
     latitude_figure,
     local_resolution_figure,
 )
+from stadyn.plots.lattice import lattice_quality_figure
 
 from .base import Picture
 from .thresholds import interaction
@@ -166,3 +168,14 @@ class Convergence(Picture):
 
     def figures(self, viewer):
         return {"convergence": convergence_figure(self._records(viewer.protocol))}
+
+
+class LatticeMeasures(ResultFiles):
+    """How particles fit the lattice of their neighbours."""
+
+    name, label = "Lattice", "Fit to the lattice"
+    help = "Neighbours, their distance, angles to them, and the order score, in each tomogram; and each VLP."
+    pattern, kind = "lattice_quality.npz", LatticeQuality
+
+    def figures(self, viewer):
+        return {name: lattice_quality_figure(result) for name, result in self.results(viewer).items()}

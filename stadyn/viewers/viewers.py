@@ -4,7 +4,16 @@
 from stadyn import protocols as p
 
 from .base import ResultsViewer
-from .curves import FSC, CCHistograms, Convergence, DirectionalFSCs, Guinier, Latitudes, LocalResolutions
+from .curves import (
+    FSC,
+    CCHistograms,
+    Convergence,
+    DirectionalFSCs,
+    Guinier,
+    Latitudes,
+    LatticeMeasures,
+    LocalResolutions,
+)
 from .maps import SideBySide, Slices
 from .particles import Changes, InSpace, Neighbours, Orientations
 from .placed import InChimeraX, MappedBack
@@ -133,7 +142,7 @@ class StadynLatticeQualityViewer(ResultsViewer):
 
     _label = "lattice"
     _targets = [p.StadynProtLatticeQuality]
-    _sections = {"Particles": [InSpace("order"), Neighbours(), Orientations()]}
+    _sections = {"Lattice": [LatticeMeasures()], "Particles": [InSpace("order"), Neighbours(), Orientations()]}
 
 
 class StadynSplitHalvesViewer(ResultsViewer):
@@ -148,7 +157,7 @@ class StadynTomogramsViewer(ResultsViewer):
     """Tomograms, and the VLPs in them (steps 1 and 2)."""
 
     _label = "tomograms"
-    _targets = [p.StadynProtImportTomograms, p.StadynProtImportDipoles, p.StadynProtFindShells]
+    _targets = [p.StadynProtImportTomograms, p.StadynProtImportDipoles, p.StadynProtFindShells, p.StadynProtPickDipoles]
     _sections = {"Tomograms": [TomogramSlice()]}
 
 
