@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-ALONE = {"summary.json", "tomograms.doc"}
+ALONE = {"summary.json", "sheet.html", "tomograms.doc"}
 """Exported files that hold times, or the folder of their own project."""
 SMALL = ["--tomograms", "2", "--vlps", "1", "--pixel-size", "10.8", "--extent", "1040", "1040", "1000"]
 SMALL += ["--radius", "290", "330", "--noise", "0.5", "--gold-beads", "1", "--junk", "4", "--seed", "5"]

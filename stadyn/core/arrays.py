@@ -10,6 +10,8 @@ import sys
 import numpy as np
 import scipy.fft
 
+from .errors import InputError
+
 
 def array_module(*arrays):
     """CuPy if any of `arrays` lives on a device, else NumPy."""
@@ -36,7 +38,7 @@ def to_host(array):
 def device_array_module(gpu=None):
     """NumPy for `gpu` None, else CuPy with device `gpu` (int) made current.
 
-    Raises RuntimeError with a remedy when CuPy or the device is missing.
+    Raises InputError with a remedy when CuPy or the device is missing.
     """
     if gpu is None:
         return np
@@ -45,12 +47,12 @@ def device_array_module(gpu=None):
 
         cupy.cuda.Device(int(gpu)).use()
     except ImportError as error:
-        raise RuntimeError(
+        raise InputError(
             "a GPU was asked for, but CuPy is not installed: pip install 'scipion-em-stadyn[gpu]',"
             " or switch the GPU off"
         ) from error
     except Exception as error:
-        raise RuntimeError(f"GPU {gpu} cannot be used ({error}): name another, or switch the GPU off") from error
+        raise InputError(f"GPU {gpu} cannot be used ({error}): name another, or switch the GPU off") from error
     return cupy
 
 

@@ -67,13 +67,18 @@ class AlignmentRound:
 
     @classmethod
     def from_dict(cls, values):
-        """A round from a settings file; unknown keys are refused."""
+        """A round from a settings file; unknown keys, and values of another type, are refused."""
+        if not isinstance(values, dict):
+            raise InputError(f"a round is {values!r}: give its parameters by name")
         unknown = set(values) - set(cls.__dataclass_fields__)
         if unknown:
             raise InputError(
                 f"unknown round parameter {sorted(unknown)[0]!r}: known are {', '.join(cls.__dataclass_fields__)}"
             )
-        return cls(**values)
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise InputError(f"a round holds a value of the wrong type ({error}): correct it in {values}") from error
 
     def inplane_extent_deg(self):
         """The in-plane range that is left once the symmetry is used."""

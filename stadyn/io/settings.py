@@ -4,6 +4,9 @@
 import difflib
 import json
 import math
+import os
+from collections.abc import Mapping
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,18 @@ import numpy as np
 from stadyn.core.errors import InputError
 
 from .aside import read_text, written_aside
+
+NUMBER, WHOLE, TEXT, LIST, OBJECT = "a number", "a whole number", "text", "a list in []", "an object in {}"
+KINDS = {
+    NUMBER: "box_angst fmin lowpass_angst margin exclusion_radius_angst membrane_angst pixel_size tilt_min_deg"
+    " tilt_max_deg",
+    WHOLE: "seed threads processes rebuilds binning most",
+    TEXT: "output particles boxes mask engine score reference_filter symmetry id path model",
+    LIST: "tomograms rounds group_by gpu radius_angst tilts_deg doses shape",
+    OBJECT: "reference thresholds microscope",
+}
+"""What the settings of jobs hold, by their keys; null is none of it, and left to the job."""
+CLASSES = {NUMBER: Real, WHOLE: Integral, TEXT: (str, os.PathLike), LIST: (list, tuple, np.ndarray), OBJECT: Mapping}
 
 
 def read_settings(path, allowed=None, required=()):
@@ -52,7 +67,9 @@ def read_settings(path, allowed=None, required=()):
 
 
 def check_keys(mapping, allowed=None, required=(), where="settings"):
-    """`mapping` itself, or an InputError that names a key which is unknown or missing in `where`."""
+    """`mapping` itself, or an InputError that names a key of `where` which is unknown, missing or of another kind."""
+    if not isinstance(mapping, Mapping):
+        raise InputError(f'{where} hold {mapping!r}, not {OBJECT}: write {{"key": value}}')
     missing = [key for key in required if key not in mapping]
     if missing:
         raise InputError(f'{where} lack "{missing[0]}": add it')
@@ -63,7 +80,17 @@ def check_keys(mapping, allowed=None, required=(), where="settings"):
                 close = difflib.get_close_matches(key, known, 1)
                 remedy = f'did you mean "{close[0]}"?' if close else f"known are {', '.join(sorted(set(known)))}"
                 raise InputError(f'{where} hold an unknown key "{key}": {remedy}')
+        _check_kinds(mapping, where)
     return mapping
+
+
+def _check_kinds(mapping, where):
+    """InputError for a value of one of the `KINDS` that is of another."""
+    for kind, names in KINDS.items():
+        for key in names.split():
+            value = mapping.get(key)
+            if value is not None and (not isinstance(value, CLASSES[kind]) or isinstance(value, bool)):
+                raise InputError(f'"{key}" in {where} is {value!r}: give {kind}')
 
 
 def write_json(path, obj):

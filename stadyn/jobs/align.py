@@ -16,6 +16,7 @@ from stadyn.core.passes import GLOBAL, SCORES, average_group
 from stadyn.core.refinement import IterationRecord, Refinement
 from stadyn.core.rotations import randomize_azimuth
 from stadyn.core.search import AlignmentRound
+from stadyn.io.aside import existing_file
 from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import check_keys, read_settings, write_json
 
@@ -125,7 +126,7 @@ class Checkpoint:
         maps.append((settings.get("reference") or {}).get("*"))
         for path in (settings["particles"], settings.get("boxes"), *maps):
             if path:  # another start under the same name is another run
-                key.update(Path(path).read_bytes())
+                key.update(existing_file(path).read_bytes())
         self.key = key.hexdigest()
         self.records = []
 

@@ -81,11 +81,16 @@ def tomograms_from_settings(entries):
     tomograms = {}
     for entry in entries:
         check_keys(entry, TOMOGRAM_KEYS, ("id", "pixel_size"), "a tomogram of the settings")
-        wedge = MissingWedge(entry.get("tilt_min_deg", -90.0), entry.get("tilt_max_deg", 90.0))
         path = entry.get("path", "")
         shape = tuple(entry.get("shape") or (read_header(path).shape if path else (0, 0, 0)))
-        weighting = _weighting(entry)
-        tomograms[entry["id"]] = Tomogram(entry["id"], path, float(entry["pixel_size"]), shape, wedge, weighting)
+        try:
+            wedge = MissingWedge(entry.get("tilt_min_deg", -90.0), entry.get("tilt_max_deg", 90.0))
+            tomogram = Tomogram(entry["id"], path, float(entry["pixel_size"]), shape, wedge, _weighting(entry))
+        except (TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"tomogram {entry['id']} in the settings: {error}; correct it") from error
+        tomograms[entry["id"]] = tomogram
     return tomograms
 
 
@@ -115,7 +120,7 @@ def alone_in_its_folder(run_settings):
 
     @functools.wraps(run_settings)
     def run_alone(settings):
-        if not settings.get("output"):
+        if not isinstance(settings.get("output"), (str, Path)):
             return run_settings(settings)  # which says what is wrong
         with claimed(settings["output"]):
             return run_settings(settings)

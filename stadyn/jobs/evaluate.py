@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stadyn.core.errors import InputError
 from stadyn.core.evaluation import evaluate
 from stadyn.core.particles import ParticleTable
 from stadyn.core.symmetry import symmetry_order
@@ -25,6 +26,8 @@ def add_arguments(parser):
 
 def run(args):
     """Evaluate, print and write."""
+    if args.pixel_size <= 0:
+        raise InputError(f"--pixel-size {args.pixel_size:g}: give the Å a pixel of the tomograms, above 0")
     truth = read_result(args.truth, ParticleTable)
     numbers = dict(enumerate(np.unique(truth.tomogram_ids).tolist(), 1))
     table = read_particles(args.table, numbers)

@@ -38,6 +38,8 @@ def run_settings(settings):
     list of Dipole
     """
     check_keys(settings, ALLOWED, ("tomograms", "output"), "the settings of find-shells")
+    if len(settings.get("radius_angst") or (0, 0)) != 2:
+        raise InputError(f'"radius_angst" is {settings["radius_angst"]}: give the smallest and the largest radius in Å')
     smallest, largest = settings.get("radius_angst", (ShellSearch.smallest_angst, ShellSearch.largest_angst))
     search = ShellSearch(
         float(smallest),

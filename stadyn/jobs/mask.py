@@ -46,6 +46,10 @@ def run_mask(path, out, shape="filtered", contrast="bright", lowpass=15.0, thres
 
     Raises InputError for an unusable map, or a length that the shape needs and lacks.
     """
+    sizes = {"lowpass": lowpass, "cell-radius": cell_radius, "extend-px": extend_px, "soft-px": soft_px}
+    for name, value in sizes.items():
+        if value < 0:
+            raise InputError(f"--{name} {value:g}: give 0 or more")
     volume, pixel_size = read_cube(path)
     lengths = {"radius": radius, "z_min": z_min, "z_max": z_max, "surface_radius": surface_radius}
     missing = [name for name in SHAPES[shape] if lengths[name] is None]

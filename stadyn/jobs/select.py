@@ -75,7 +75,10 @@ def _typed_thresholds(settings, table):
     unknown = sorted(set(given) - {*names, "*"})
     if unknown:
         raise InputError(f"a threshold is given for {unknown[0]}, but the tomograms are {', '.join(names)}")
-    return {name: float(given.get(name, given.get("*"))) for name in names if name in given or "*" in given}
+    try:
+        return {name: float(given.get(name, given.get("*"))) for name in names if name in given or "*" in given}
+    except (TypeError, ValueError) as error:
+        raise InputError(f'"thresholds" in the settings of select are {given}: give a number for each') from error
 
 
 class TomogramSelection:
