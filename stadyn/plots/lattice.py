@@ -47,7 +47,7 @@ def plot_surfaces(ax, quality, least=0.1):
     ax.bar(range(len(keys)), kept, color=CYCLE[0], label=f"order {least:g} and more")
     ax.bar(range(len(keys)), out, bottom=kept, color=EXCLUDED, label="less")
     ax.set_xticks(range(len(keys)), [f"{name} {number}" for name, number in keys], rotation=60, ha="right", fontsize=7)
-    ax.set(ylabel="particles of each VLP")
+    ax.set(ylabel="particles of each VLP", ylim=(0, 1.25 * max(np.add(kept, out), default=1)))  # room for the legend
     ax.legend(frameon=False, fontsize=8)
     return ax
 
