@@ -32,14 +32,14 @@ SUMMARY = "summary.json"
 
 
 def validation_errors(*checks):
-    """The messages of the `InputError`s that callables raise: what `_validate` returns. Each check is tried."""
+    """The messages of the `InputError`s that callables raise, each once: what `_validate` returns. All are tried."""
     errors = []
     for check in checks:
         try:
             check()
         except InputError as error:
             errors.append(str(error))
-    return errors
+    return list(dict.fromkeys(errors))
 
 
 def grouped_paths(folder, groups, prefix="average_", suffix=".mrc"):

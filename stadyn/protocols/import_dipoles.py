@@ -113,8 +113,18 @@ class StadynProtImportDipoles(StadynProtocol):
 
     # ----- what the form shows
 
+    def _formChecks(self):
+        return [self._checkFile]
+
     def _checks(self):
         return [self._dipoles]
+
+    def _checkFile(self):
+        """InputError for a CSV that is none: unlike a model, it can be read before there are tomograms."""
+        path = (self.dipoleFile.get() or "").strip()
+        if self.source == FROM_FILE and path and not path.lower().endswith(".mod"):
+            for name in sorted(glob.glob(path)) or [path]:
+                read_dipoles(name)
 
     def _methods(self):
         return ["Each virus-like particle was marked by its centre and a point of its surface."]
