@@ -44,7 +44,7 @@ class Refinement:
 
     def run(
         self, source, table, rows, reference=None, mask=None, group="all", resumed=None, save=None, report=None,
-        xp=np, crew=None,
+        xp=np, crew=None, watch=None,
     ):  # fmt: skip
         """Align `rows` of a table through all rounds; each iteration starts from the average of the last one's poses.
 
@@ -55,6 +55,7 @@ class Refinement:
         save : callable (iterations done, table, table at the round's start, IterationRecord), after each iteration
         report : callable (text, done, total) during an iteration
         crew : who works; the threads of this process by default
+        watch : callable (reference), before each iteration: what the particles are about to be compared with
 
         Returns
         -------
@@ -81,6 +82,8 @@ class Refinement:
                 if renewed:
                     reference, resolution = self._reference(crew, table, rows, settings.symmetry, mask, high)
                 renewed = True
+                if watch:
+                    watch(reference)
                 anchors = {1: original, 3: round_table, 4: original}.get(settings.shift_modus, table).positions
                 label = f"{group}: round {number}/{len(self.rounds)} iteration {iteration}/{settings.iterations}"
                 tell = report and partial(_tell, report, label, crew.steps())

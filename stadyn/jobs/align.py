@@ -5,6 +5,7 @@ import hashlib
 import json
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from stadyn.core.refinement import IterationRecord, Refinement
 from stadyn.core.rotations import randomize_azimuth
 from stadyn.core.search import AlignmentRound
 from stadyn.io.aside import existing_file
+from stadyn.io.mrc import write_volume
 from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import check_keys, read_settings, write_json
 
@@ -41,6 +43,8 @@ def run(args):
 @alone_in_its_folder
 def run_settings(settings):
     """Align as the settings say; writes particles.npz, average_<group>.mrc and convergence.json.
+
+    While it runs, reference_<group>.mrc is the reference of the iteration under way.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def _align_groups(work, table, refinement, crew):
         checkpoint = Checkpoint(work.output, group, work.settings)
         aligned = refinement.run(
             work.source, table, rows, work.reference(group), mask, group, checkpoint.load(), checkpoint.save,
-            work.progress, work.xp, crew,
+            work.progress, work.xp, crew, partial(_show_reference, work, group),
         )  # fmt: skip
         records += checkpoint.records
         final = _with_rows(final, aligned, rows)
@@ -103,6 +107,12 @@ def _align_groups(work, table, refinement, crew):
         work.write_average(group, average)
         print(f"{group}: {len(rows)} particles aligned, mean cc {np.nanmean(aligned.cc[rows]):.4f}", flush=True)
     return final, records
+
+
+def _show_reference(work, group, volume):
+    """The reference of the iteration that is under way, to be looked at while the job runs."""
+    path = work.output / f"reference_{group}.mrc"
+    write_volume(path, volume, work.pixel_size, label="stadyn reference of the last iteration, data contrast")
 
 
 def _with_rows(table, aligned, rows):
