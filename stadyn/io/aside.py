@@ -15,6 +15,9 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 LEFT_ASIDE = ".????????????.part"
 """Names under which `written_aside` writes; one that is still there was left by a process that was killed."""
 
+TEXT_START = 2**16
+"""Bytes at the start of a file that show whether it is text."""
+
 
 @contextlib.contextmanager
 def written_aside(path):
@@ -97,6 +100,9 @@ def existing_file(path, what="file"):
 def read_text(path, what="file"):
     """The text of a file in UTF-8; anything else is an InputError."""
     path = existing_file(path, what)
+    with open(path, "rb") as start:
+        if b"\0" in start.read(TEXT_START):  # a volume of gigabytes named by mistake is not read whole
+            raise InputError(f"{what} {path} is not text (it holds a null byte): give a plain text file in UTF-8")
     try:
         text = path.read_text(encoding="utf-8-sig")  # spreadsheets like to add a byte-order mark
     except UnicodeDecodeError as error:

@@ -41,7 +41,7 @@ class StadynProtImportTomograms(StadynProtocol):
             "listFile",
             params.FileParam,
             default="",
-            label="List of tomograms (.vll, .doc), or folder",
+            label="List of tomograms (.vll, .doc), folder, or a tomogram",
             important=True,
             help="A .vll has the path of one tomogram on each line, a .doc its number and its path. Relative paths "
             "start from the folder of the list. The name of a file, without its ending, becomes the tsId.\n"
@@ -127,6 +127,8 @@ class StadynProtImportTomograms(StadynProtocol):
             raise InputError("no list of tomograms is given: name a .vll or .doc file")
         if os.path.isdir(path) or glob.has_magic(path):
             return self._inFolder(path)
+        if path.lower().endswith(ENDINGS):  # a tomogram itself
+            return [ListedVolume(os.path.abspath(path), 1)]
         if path.lower().endswith(".doc"):
             return [ListedVolume(volume, number) for number, volume in read_doc(path).items()]
         return read_vll(path)

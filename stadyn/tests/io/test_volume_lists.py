@@ -96,3 +96,12 @@ def test_random_content_never_raises_anything_else(tmp_path, content):
                 assert read(tmp_path / "t.doc", must_exist)
             except InputError:
                 pass
+
+
+def test_a_volume_named_as_a_list_is_refused_from_its_first_bytes(tmp_path, monkeypatch):
+    volume = tmp_path / "tomogram.vll"
+    with open(volume, "wb") as handle:
+        handle.write(bytes(4096))
+        handle.truncate(2**40)  # sparse: reading it whole would never end
+    with pytest.raises(InputError, match="not text"):
+        read_vll(volume)
