@@ -8,6 +8,7 @@ import sys
 
 from .core.errors import InputError
 from .io.aside import NO_ROOM, no_room
+from .io.settings import write_json
 
 COMMANDS = {
     "align": ("stadyn.jobs.align", "align particles to a reference, in rounds"),
@@ -35,18 +36,31 @@ def main(argv=None):
     parser = argparse.ArgumentParser(
         prog="python -m stadyn", description="Subtomogram averaging of virus-like particles."
     )
+    parser.add_argument("--ended", metavar="FILE", help="how it ended, as JSON, for queue systems that do not tell")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    wanted = argv[0] if argv else None
+    wanted = next((word for word in argv if word in COMMANDS), None)
     for name, (module, summary) in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary)
         if name == wanted:  # the others stay unimported: a job must start fast, and without the host
             importlib.import_module(module).add_arguments(subparser)
     args = parser.parse_args(argv)
+    code, sentence = 0, None
     try:
-        return importlib.import_module(COMMANDS[args.command][0]).run(args) or 0
+        code = importlib.import_module(COMMANDS[args.command][0]).run(args) or 0
     except (InputError, OSError) as error:
-        print(f"stadyn {args.command}: {_sentence(error)}", file=sys.stderr)
-        return 1
+        code, sentence = 1, str(_sentence(error))
+        print(f"stadyn {args.command}: {sentence}", file=sys.stderr)
+    return code if not args.ended or _tell(args, code, sentence) else 1
+
+
+def _tell(args, code, sentence):
+    """Write how the command ended; returns whether that could be written."""
+    try:
+        write_json(args.ended, {"code": code, "sentence": sentence})
+    except InputError as error:
+        print(f"stadyn {args.command}: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def _sentence(error):

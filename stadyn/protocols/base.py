@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +30,10 @@ from stadyn.io.settings import read_settings, write_json
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 SUMMARY = "summary.json"
+TRIES = 3
+"""How often a job is given to a queue system that loses it."""
+FILES_ARRIVE_SECONDS = 10
+"""What a shared file system may take to show a file of another node."""
 
 
 def validation_errors(*checks):
@@ -161,14 +166,33 @@ class StadynProtocol(EMProtocol, ProtTomoBase):
         # The package may be a checkout that is not installed.
         environ.set("PYTHONPATH", str(PACKAGE_ROOT), position=Environ.BEGIN)
         environ.update({"PYTHONUNBUFFERED": "1"})  # progress is for those who watch the log
-        arguments = " ".join(_quoted(str(word)) for word in words)
-        try:
-            self.runJob(sys.executable, f"-m stadyn {name} {arguments}", env=environ, numberOfMpi=1)
-        except subprocess.CalledProcessError as error:
-            sentence = self._lastSentence(name)
-            if sentence is None:
-                raise
-            raise InputError(sentence) from error
+        ended = self.resultPath(f"{name}.ended")
+        arguments = " ".join(_quoted(str(word)) for word in ("--ended", os.path.abspath(ended), name, *words))
+        for _ in range(TRIES if self.useQueueForSteps() else 1):
+            Path(ended).unlink(missing_ok=True)
+            try:
+                self.runJob(sys.executable, f"-m stadyn {arguments}", env=environ, numberOfMpi=1)
+            except subprocess.CalledProcessError as error:
+                sentence = self._lastSentence(name)
+                if sentence is None:
+                    raise
+                raise InputError(sentence) from error
+            if self._hasEnded(ended):
+                return
+            self.warning(f"the job {name} was lost before its end: it is sent again, and goes on from what it saved")
+        raise InputError(f"the job {name} was lost before its end, killed or with its node: continue this run")
+
+    def _hasEnded(self, path):
+        """Did a job come to its end? A queue system does not say so; InputError with the sentence it failed with."""
+        deadline = time.monotonic() + (FILES_ARRIVE_SECONDS if self.useQueueForSteps() else 0)
+        while not os.path.exists(path):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(1)
+        end = read_settings(path)
+        if end["code"]:
+            raise InputError(end["sentence"] or f"the job failed with exit code {end['code']}: see its log")
+        return True
 
     def _lastSentence(self, name):
         """What a failed job said last on its way out, from the run's logs."""
