@@ -19,12 +19,15 @@ ASKED = 1.15
 SNR = 0.01
 
 
-def measure(planted, count, repeats):
-    """(median seconds, `Errors`) of the first `count` particles."""
-    rows, settings = np.arange(count), local_search(planted)
-    align(planted, settings, rows=rows[:64])
-    spent, tables = zip(*(seconds(align, planted, settings, rows=rows) for _ in range(repeats)), strict=True)
-    return float(np.median(spent)), errors(tables[0], planted.truth, rows)
+def measure(planted, counts, repeats):
+    """{count: (median seconds, `Errors`)} of the first particles, every count in turn."""
+    settings = local_search(planted)
+    align(planted, settings, rows=np.arange(64))
+    runs = [{c: seconds(align, planted, settings, rows=np.arange(c)) for c in counts} for _ in range(repeats)]
+    return {
+        c: (float(np.median([run[c][0] for run in runs])), errors(runs[0][c][1], planted.truth, np.arange(c)))
+        for c in counts
+    }
 
 
 def draw(path, by_count, by_box):
@@ -60,14 +63,14 @@ def main():
     args = parser.parse_args()
     rows, by_count, by_box = Rows(), {}, {}
     planted = plant(max(args.counts), 48, args.seed).at(SNR)
-    for count in args.counts:
-        by_count[count], error = measure(planted, count, args.repeats)
+    for count, (spent, error) in measure(planted, args.counts, args.repeats).items():
+        by_count[count] = spent
         grown = by_count[count] / count / (by_count[args.counts[0]] / args.counts[0])
         name, asked = f"{count} particles, box 48", f"<= {ASKED} x the cost of a particle of the smallest set"
         rows.add(name, per_particle(by_count[count], count), "", grown, error, "", asked, grown <= ASKED)
     for box_px in args.boxes:
         planted = plant(args.box_particles, box_px, args.seed).at(SNR)
-        spent, error = measure(planted, args.box_particles, args.repeats)
+        spent, error = measure(planted, [args.box_particles], args.repeats)[args.box_particles]
         by_box[box_px] = spent / args.box_particles
         grown = by_box[box_px] / by_box[args.boxes[0]]
         name = f"box {box_px}, {args.box_particles} particles"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A wide first search against our own exhaustive mode: a full turn, a cone of 60 degrees, shifts of 15 % of the box.
 
-    python benchmarks/wide_search.py [--particles 500] [--exhaustive 12 36]
+    python benchmarks/wide_search.py [--particles 500] [--exhaustive 24 48]
 
 C1 and C6, SNR 0.05 and 0.01. Angles 10 degrees apart at first, then 5, 2.5 and 1.25. A
 particle is found when it ends within 5 degrees and a fortieth of the box of its truth.
@@ -48,7 +48,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--box", type=int, default=48)
     parser.add_argument("--particles", type=int, default=500)
-    parser.add_argument("--exhaustive", type=int, nargs=2, default=(12, 36), help="of them exhaustively, C1 and C6")
+    parser.add_argument("--exhaustive", type=int, nargs=2, default=(24, 48), help="of them exhaustively, C1 and C6")
     parser.add_argument("--snr", type=float, nargs="+", default=(0.05, 0.01))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=3)
