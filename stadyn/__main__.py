@@ -44,21 +44,22 @@ def main(argv=None):
         if name == wanted:  # the others stay unimported: a job must start fast, and without the host
             importlib.import_module(module).add_arguments(subparser)
     args = parser.parse_args(argv)
+    ended = vars(args).pop("ended")  # not the command's business
     code, sentence = 0, None
     try:
         code = importlib.import_module(COMMANDS[args.command][0]).run(args) or 0
     except (InputError, OSError) as error:
         code, sentence = 1, str(_sentence(error))
         print(f"stadyn {args.command}: {sentence}", file=sys.stderr)
-    return code if not args.ended or _tell(args, code, sentence) else 1
+    return code if not ended or _tell(ended, args.command, code, sentence) else 1
 
 
-def _tell(args, code, sentence):
-    """Write how the command ended; returns whether that could be written."""
+def _tell(path, command, code, sentence):
+    """Write how the command ended to `path`; returns whether that could be written."""
     try:
-        write_json(args.ended, {"code": code, "sentence": sentence})
+        write_json(path, {"code": code, "sentence": sentence})
     except InputError as error:
-        print(f"stadyn {args.command}: {error}", file=sys.stderr)
+        print(f"stadyn {command}: {error}", file=sys.stderr)
         return False
     return True
 
