@@ -17,7 +17,7 @@ import scipy.fft
 from .arrays import array_module, to_host
 from .fourier import OVERSAMPLING, frequency_radius, volume_from_half_cube
 from .resample import box_coordinates, fourier_resize, turned_copies
-from .symmetry import symmetry_matrices
+from .symmetry import symmetry_matrices, symmetry_order
 
 POINTS_AT_ONCE = 262144
 """Coefficients put on the grid at once on a CPU: enough to pay for a pass over the grid, few enough for memory."""
@@ -109,6 +109,42 @@ class AverageSum:
         return boxes
 
 
+@dataclass(frozen=True, eq=False)
+class SymmetrizedSum:
+    """The two sums of an `AverageSum` as real boxes with symmetry applied: what adds up, before the division."""
+
+    data: np.ndarray  # (box, box, box) float32
+    weight: np.ndarray  # (box, box, box) float32
+    high: float  # Fourier pixels
+    n: int
+
+    @classmethod
+    def of(cls, total, symmetry="C1"):
+        """Turn the sums of an `AverageSum` by every rotation of "Cn"."""
+        high = (total.k - 1) / OVERSAMPLING
+        data, weight = (symmetrize(_in_sphere(v), symmetry, high) for v in total.volumes())
+        return cls(data, weight, high, total.n)
+
+    def __add__(self, other):
+        return SymmetrizedSum(self.data + other.data, self.weight + other.weight, self.high, self.n + other.n)
+
+    def average(self, fmin=0.01):
+        """The `Average`: the quotient of the sums in Fourier space, see `finish`."""
+        n = self.data.shape[0]
+        if self.n == 0:
+            return Average(np.zeros((n, n, n), np.float32), np.zeros((n, n, n // 2 + 1), np.float32), 0)
+        spectrum = scipy.fft.rfftn(scipy.fft.ifftshift(self.data))
+        weight = np.maximum(scipy.fft.rfftn(scipy.fft.ifftshift(self.weight)).real, 0)
+        radius = frequency_radius(n)
+        inside = (radius > 0) & (radius <= self.high)
+        floor = fmin * weight[inside].max()
+        spectrum = np.where(inside, spectrum / np.maximum(weight, floor), 0)
+        volume = scipy.fft.fftshift(scipy.fft.irfftn(spectrum, s=(n, n, n)))
+        # A weight of 1 at every Fourier pixel is n^3 at the box centre, so in Fourier space each particle counts n^3.
+        counted = np.where(inside, weight / n**3, 0).astype(np.float32)
+        return Average(_in_sphere(volume.astype(np.float32)), counted, self.n)
+
+
 def finish(total, symmetry="C1", fmin=0.01):
     """The `Average` of an `AverageSum`.
 
@@ -120,20 +156,7 @@ def finish(total, symmetry="C1", fmin=0.01):
         particles contribute, the quotient is damped rather than noise being blown up
         (Dynamo's ``fmin`` of the Fourier compensation)
     """
-    n = total.box_px
-    if total.n == 0:
-        return Average(np.zeros((n, n, n), np.float32), np.zeros((n, n, n // 2 + 1), np.float32), 0)
-    data, weight = (symmetrize(_in_sphere(v), symmetry, (total.k - 1) / OVERSAMPLING) for v in total.volumes())
-    spectrum = scipy.fft.rfftn(scipy.fft.ifftshift(data))
-    weight = np.maximum(scipy.fft.rfftn(scipy.fft.ifftshift(weight)).real, 0)
-    radius = frequency_radius(n)
-    inside = (radius > 0) & (radius <= (total.k - 1) / OVERSAMPLING)
-    floor = fmin * weight[inside].max()
-    spectrum = np.where(inside, spectrum / np.maximum(weight, floor), 0)
-    volume = scipy.fft.fftshift(scipy.fft.irfftn(spectrum, s=(n, n, n)))
-    # A weight of 1 at every Fourier pixel is n^3 at the box centre, so in Fourier space each particle counts n^3.
-    counted = np.where(inside, weight / n**3, 0).astype(np.float32)
-    return Average(_in_sphere(volume.astype(np.float32)), counted, total.n)
+    return SymmetrizedSum.of(total, symmetry).average(fmin)
 
 
 def _in_sphere(volume, edge_px=2.0):
@@ -146,13 +169,28 @@ def _in_sphere(volume, edge_px=2.0):
 def symmetrize(volume, symmetry, high=None):
     """The mean of a volume over the rotations of "Cn" about z.
 
-    Turned by cubic splines on a grid at least four times as fine as the finest frequency, where they are accurate;
+    Half a turn only reverses x and y; other angles are turned by cubic splines on a
+    grid at least four times as fine as the finest frequency, where they are accurate.
     `high` is that frequency in Fourier pixels, Nyquist by default.
     """
-    rotations = symmetry_matrices(symmetry)
-    if len(rotations) == 1:
+    order = symmetry_order(symmetry)
+    if order == 1:
         return volume
+    if order % 2 == 0:
+        volume, order = 0.5 * (volume + _half_turn(volume)), order // 2
+    rotations = symmetry_matrices(f"C{order}")[1:]
+    if order == 1:
+        return volume.astype(np.float32)
     n = volume.shape[0]
     finer = 1 if high is not None and 4 * high <= n else 2
-    copies = turned_copies(fourier_resize(volume, finer * n), rotations[1:], finer)
+    copies = turned_copies(fourier_resize(volume, finer * n), rotations, finer)
     return np.mean([volume, *copies], axis=0, dtype=np.float32)
+
+
+def _half_turn(volume):
+    """A box turned by 180 degrees about z through its centre voxel; in an even box the first plane has no partner."""
+    turned = volume[:, ::-1, ::-1]
+    if volume.shape[0] % 2 == 0:
+        turned = np.roll(turned, 1, axis=(1, 2))
+        turned[:, 0], turned[:, :, 0] = 0, 0
+    return turned

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from .averaging import finish
+from .averaging import SymmetrizedSum
 from .crew import LocalCrew
 from .fsc import fsc
 from .passes import GLOBAL, needs_coarse, round_radii
@@ -101,10 +101,9 @@ class Refinement:
         """
         first = np.zeros(len(table), bool)
         first[rows[::2]] = True
-        total, other = crew.sums(table, first)
-        halves = [finish(part, symmetry, self.fmin).volume for part in (total, other)]
-        total.merge(other)
-        volume = finish(total, symmetry, self.fmin).volume
+        sums = [SymmetrizedSum.of(part, symmetry) for part in crew.sums(table, first)]
+        halves = [part.average(self.fmin).volume for part in sums]
+        volume = (sums[0] + sums[1]).average(self.fmin).volume
         soft = 1.0 if mask is None else mask
         curve = fsc(halves[0] * soft, halves[1] * soft)
         if self.filter_by_fsc:

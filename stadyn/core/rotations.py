@@ -54,7 +54,7 @@ def relion_from_matrices(rotations):
 
 
 def matrices_from_av3(phi_deg, theta_deg, psi_deg):
-    """(n, 3, 3) rotations reference -> tomogram from the angles of AV3, TOM, PyTom, STOPGAP and PEET, degrees, (n,) each.
+    """(n, 3, 3) rotations reference -> tomogram from angles of AV3, TOM, PyTom, STOPGAP and PEET, degrees, (n,) each.
 
     ``R = Rz(psi) @ Rx(theta) @ Rz(phi)``, so phi = -narot, theta = -tilt, psi = -tdrot.
     """
