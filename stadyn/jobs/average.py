@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The job that averages particles at their poses, one average per group."""
 
+from functools import partial
+
 import numpy as np
 
 from stadyn.core.errors import InputError
@@ -52,7 +54,7 @@ def run_settings(settings):
             work.threads,
             work.xp,
             amounts=amounts,
-            report=lambda done, name=group, whole=len(rows): work.progress(f"{name}: averaging", done, whole),
+            report=partial(_tell, work, group, len(rows)),
         )
         work.write_average(group, averages[group])
     print(peak_memory(work.xp), flush=True)
@@ -60,10 +62,15 @@ def run_settings(settings):
     return averages
 
 
+def _tell(work, group, whole, done):
+    work.progress(f"{group}: averaging", done, whole)
+
+
 def _amounts(table):
     """(n,) the cc of each particle, 1 on average; nothing for a negative one."""
     if np.isnan(table.cc).any():
-        raise InputError(f"{int(np.isnan(table.cc).sum())} particles have no cc to weight them by: align or score them first")
+        missing = int(np.isnan(table.cc).sum())
+        raise InputError(f"{missing} particles have no cc to weight them by: align or score them first")
     positive = np.maximum(table.cc, 0)
     if not positive.any():
         raise InputError("no particle has a positive cc: weighting by it would leave nothing; align them first")

@@ -112,8 +112,8 @@ class StadynProtAlign(StadynProtocol):
             label="Normalisation of the CC",
             expertLevel=LEVEL_ADVANCED,
             help="*global*: by all that is in the box.\n*local*: by what the mask covers at the particle's own pose "
-            "(Roseman 2003), so that neighbours and membranes outside it do not count. The poses are the same; the CC that "
-            "is written differs.",
+            "(Roseman 2003), so that neighbours and membranes outside it do not count. The poses are the same; the CC "
+            "that is written differs.",
         )
         form.addParam(
             "referenceFilter",
@@ -123,8 +123,8 @@ class StadynProtAlign(StadynProtocol):
             label="Filter of the reference",
             expertLevel=LEVEL_ADVANCED,
             help="*low-pass of the round*: as in Dynamo and the paper.\n*FSC*: within that low-pass, each shell of the "
-            "reference is weighted by its figure of merit, from the FSC between the averages of every other particle, so "
-            "the resolution follows the data from iteration to iteration. Each half of a gold standard uses its own.",
+            "reference is weighted by its figure of merit, from the FSC between the averages of every other particle, "
+            "so the resolution follows the data from iteration to iteration. Each half of a gold standard has its own.",
         )
         add_viewing_lowpass(form)
         add_fmin(form)

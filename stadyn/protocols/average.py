@@ -62,7 +62,8 @@ class StadynProtAverage(StadynProtocol):
             default=False,
             label="Weight by CC?",
             expertLevel=LEVEL_ADVANCED,
-            help="Particles count in proportion to their cross-correlation, those below 0 not at all. The paper weights all alike.",
+            help="Particles count in proportion to their cross-correlation, those below 0 not at all. The paper weighs "
+            "all alike.",
         )
         add_viewing_lowpass(form)
         add_fmin(form)

@@ -13,7 +13,11 @@ from .project import configured, launch
 
 def test_every_simulated_particle_is_found(project, simulated, tomograms):
     found = launch(
-        project, StadynProtFindShells, inputTomograms=(tomograms, "tomograms"), smallestRadius=200.0, largestRadius=300.0
+        project,
+        StadynProtFindShells,
+        inputTomograms=(tomograms, "tomograms"),
+        smallestRadius=200.0,
+        largestRadius=300.0,
     )
     spheres = fit_spheres(read_particles(simulated.coordinates))
     dipoles = read_dipoles(found.dipoles)
@@ -29,6 +33,10 @@ def test_every_simulated_particle_is_found(project, simulated, tomograms):
 
 def test_radii_that_cannot_be_are_refused(project, tomograms):
     protocol = configured(
-        project, StadynProtFindShells, inputTomograms=(tomograms, "tomograms"), smallestRadius=500.0, largestRadius=300.0
+        project,
+        StadynProtFindShells,
+        inputTomograms=(tomograms, "tomograms"),
+        smallestRadius=500.0,
+        largestRadius=300.0,
     )
     assert any("500 to 300" in error for error in protocol.validate())
