@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 export MPLBACKEND := Agg
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help env demo gui gallery test bench bench-alignment bench-relion bench-acryo bench-gpu lint clean distclean
+.PHONY: help env demo gui gallery test bench bench-alignment bench-relion bench-robustness bench-relion-postprocess bench-acryo bench-gpu lint clean distclean
 
 help:
 	@echo "make demo   simulate two tomograms, run the nine steps through the host, compare with the truth (writes demo/)"
@@ -54,6 +54,10 @@ bench-alignment: $(INSTALLED) $(ROWS_SHARE)
 
 bench-relion: $(INSTALLED) $(ROWS_SHARE)
 	$(BIN)/python benchmarks/against_relion.py
+
+bench-robustness: $(INSTALLED)
+	$(BIN)/python benchmarks/killed_replay.py
+	$(BIN)/python benchmarks/large_tomogram.py
 
 bench-relion-postprocess: $(INSTALLED)
 	$(BIN)/python benchmarks/relion_postprocess.py

@@ -40,8 +40,8 @@ setup(
     ],
     extras_require={
         "gpu": ["cupy-cuda12x>=13,<14"],  # CuPy 14 needs a newer NumPy than the host pins
-        "test": ["pytest", "hypothesis"],
-        "dev": ["pytest", "hypothesis", "ruff"],
+        "test": ["pytest", "hypothesis", "psutil"],
+        "dev": ["pytest", "hypothesis", "psutil", "ruff"],
     },
     entry_points={"pyworkflow.plugin": "stadyn = stadyn"},
 )

@@ -120,9 +120,9 @@ class StadynProtImportDipoles(StadynProtocol):
         return [self._dipoles]
 
     def _checkFile(self):
-        """InputError for a CSV that is none: unlike a model, it can be read before there are tomograms."""
+        """InputError for a CSV that is none: unlike models, it can be read before there are tomograms."""
         path = (self.dipoleFile.get() or "").strip()
-        if self.source == FROM_FILE and path and not path.lower().endswith(".mod"):
+        if self.source == FROM_FILE and path and not path.lower().endswith((".mod", ".omd")):
             for name in sorted(glob.glob(path)) or [path]:
                 read_dipoles(name)
 
