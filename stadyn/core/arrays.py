@@ -8,7 +8,6 @@ looked up among the modules already imported, so a CPU run never imports it.
 import sys
 
 import numpy as np
-import scipy.fft
 
 from .errors import InputError
 
@@ -19,15 +18,6 @@ def array_module(*arrays):
     if cupy is not None and any(isinstance(a, cupy.ndarray) for a in arrays):
         return cupy
     return np
-
-
-def fft_module(xp):
-    """`scipy.fft` or `cupyx.scipy.fft`: both keep float32, which NumPy 1.26's own does not."""
-    if xp is np:
-        return scipy.fft
-    import cupyx.scipy.fft
-
-    return cupyx.scipy.fft
 
 
 def to_host(array):

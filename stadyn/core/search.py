@@ -17,7 +17,9 @@ class AlignmentRound:
     Lengths in Å, angles in degrees. `cone_range_deg` is the full aperture of the
     cone scanned about the particle's present axis (360: every axis);
     `inplane_range_deg` the full range about the axis. `refine` further levels each
-    scan `refine_factor` times the previous sampling with half of it. Shift limits
+    scan `refine_factor` times the previous sampling with half of it. Samplings and
+    levels rule the exhaustive engine; the fast one searches the same ranges in steps
+    of its own and refines continuously. Shift limits
     are the semi-axes of an ellipsoid along the reference's x, y, z; `shift_modus` says
     from where they count: 0 no limit, 1 the box centre, 2 the previous estimate, 3 the
     estimate at the start of the round, 4 at the start of the project.

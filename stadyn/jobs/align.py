@@ -70,6 +70,8 @@ def run_settings(settings):
     if settings.get("randomize_azimuth"):
         table = table.replace(rotations=randomize_azimuth(table.rotations, np.random.default_rng(work.seed)))
     refinement = Refinement(rounds, work.box_px, work.pixel_size, work.fmin, engine, work.threads, score, by_fsc)
+    if engine == "fast":
+        print("fast engine: ranges and limits of the rounds count, samplings and refine levels do not", flush=True)
     with ExitStack() as stack:
         crew = None
         if devices is not None:

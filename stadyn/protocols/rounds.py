@@ -38,7 +38,7 @@ ROUND_FIELDS = {
         float,
         "Cone sampling (degrees)",
         "cone_sampling",
-        "Step between the axes in the cone.",
+        "Step between the axes in the cone. For the exhaustive engine; the fast one sets its own steps.",
         False,
     ),
     "inplaneRange": (
@@ -54,7 +54,7 @@ ROUND_FIELDS = {
         float,
         "In-plane sampling (degrees)",
         "inplane_sampling",
-        "Step between these rotations.",
+        "Step between these rotations. For the exhaustive engine; the fast one sets its own steps.",
         False,
     ),
     "refine": (
@@ -62,7 +62,8 @@ ROUND_FIELDS = {
         int,
         "Refine",
         "refine",
-        "Levels of finer search after the first, each with half the step of the one before.",
+        "Levels of finer search after the first, each with half the step of the one before. For the exhaustive engine; "
+        "the fast one refines angles and shifts continuously.",
         True,
     ),
     "refineFactor": (
@@ -70,7 +71,7 @@ ROUND_FIELDS = {
         float,
         "Refine factor",
         "refine_factor",
-        "Range of a finer level, in steps of the level before.",
+        "Range of a finer level, in steps of the level before. For the exhaustive engine.",
         True,
     ),
     "shiftLimit": (
