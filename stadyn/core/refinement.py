@@ -29,6 +29,27 @@ class IterationRecord:
     resolution_angst: float = float("nan")  # FSC 0.143 between the averages of two halves of the group, at its start
 
 
+@dataclass(frozen=True, eq=False)
+class IterationReference:
+    """What the particles of a group are compared with in one iteration, small enough to be kept of every iteration."""
+
+    group: str
+    round: int
+    iteration: int
+    planes: np.ndarray  # (3, n, n) float32, the xy [y, x], xz [z, x] and yz [z, y] slices through the centre of the box
+    curve: np.ndarray  # (n // 2 + 1,) FSC between the averages of every other particle; nan for a map that was given
+    pixel_size: float  # Å
+    resolution_angst: float  # of that curve at 0.143, at most the low-pass; nan likewise
+
+    @classmethod
+    def of(cls, volume, group, number, iteration, curve, pixel_size, resolution_angst):
+        """That of a whole reference (n, n, n); `curve` is None for a map that was given."""
+        n = volume.shape[0]
+        planes = np.stack([volume[n // 2], volume[:, n // 2], volume[:, :, n // 2]]).astype(np.float32)
+        curve = np.full(n // 2 + 1, np.nan) if curve is None else np.asarray(curve)
+        return cls(group, number, iteration, planes, curve, float(pixel_size), float(resolution_angst))
+
+
 @dataclass(frozen=True)
 class Refinement:
     """Everything one group's alignment needs besides its particles."""
@@ -55,7 +76,8 @@ class Refinement:
         save : callable (iterations done, table, table at the round's start, IterationRecord), after each iteration
         report : callable (text, done, total) during an iteration
         crew : who works; the threads of this process by default
-        watch : callable (reference), before each iteration: what the particles are about to be compared with
+        watch : callable (reference, IterationReference), before each iteration: what the particles are about to be
+            compared with
 
         Returns
         -------
@@ -78,12 +100,15 @@ class Refinement:
                 if not begun:  # boxes are cut at the poses of the round's start, also when a broken run goes on
                     crew.begin(round_table, rows, high, low, coarse)
                     begun = True
-                started, resolution = time.monotonic(), float("nan")
+                started, resolution, curve = time.monotonic(), float("nan"), None
                 if renewed:
-                    reference, resolution = self._reference(crew, table, rows, settings.symmetry, mask, high)
+                    reference, curve = self._reference(crew, table, rows, settings.symmetry, mask)
+                    resolution = self.box_px * self.pixel_size / resolved_radius(curve, high)
                 renewed = True
                 if watch:
-                    watch(reference)
+                    watch(reference, IterationReference.of(
+                        reference, group, number, iteration, curve, self.pixel_size, resolution
+                    ))  # fmt: skip
                 anchors = {1: original, 3: round_table, 4: original}.get(settings.shift_modus, table).positions
                 label = f"{group}: round {number}/{len(self.rounds)} iteration {iteration}/{settings.iterations}"
                 tell = report and partial(_tell, report, label, crew.steps())
@@ -94,8 +119,8 @@ class Refinement:
                     save(passed, table, round_table, record)
         return table
 
-    def _reference(self, crew, table, rows, symmetry, mask, high):
-        """The average at the present poses, and its resolution by the FSC of the averages of every other particle.
+    def _reference(self, crew, table, rows, symmetry, mask):
+        """The average at the present poses, and the FSC of the averages of every other particle.
 
         Only particles of this group take part, so the halves of a gold standard stay apart.
         """
@@ -108,7 +133,7 @@ class Refinement:
         curve = fsc(halves[0] * soft, halves[1] * soft)
         if self.filter_by_fsc:
             volume = filtered(volume, figure_of_merit(curve))
-        return volume, self.box_px * self.pixel_size / resolved_radius(curve, high)
+        return volume, curve
 
 
 def _tell(report, label, whole, done):

@@ -18,6 +18,7 @@ from stadyn.core.refinement import IterationRecord, Refinement
 from stadyn.core.rotations import randomize_azimuth
 from stadyn.core.search import AlignmentRound
 from stadyn.io.aside import existing_file
+from stadyn.io.convergence import forget_iterations, write_iteration
 from stadyn.io.mrc import write_volume
 from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import check_keys, read_settings, write_json
@@ -44,7 +45,8 @@ def run(args):
 def run_settings(settings):
     """Align as the settings say; writes particles.npz, average_<group>.mrc and convergence.json.
 
-    While it runs, reference_<group>.mrc is the reference of the iteration under way.
+    While it runs, reference_<group>.mrc is the reference of the iteration under way; slices and FSC of the references
+    of all iterations stay in the folder iterations.
 
     Returns
     -------
@@ -96,8 +98,11 @@ def _align_groups(work, table, refinement, crew):
     mask, records, final = work.mask(), [], table
     for group, rows in work.groups():
         checkpoint = Checkpoint(work.output, group, work.settings)
+        resumed = checkpoint.load()
+        if resumed is None:
+            forget_iterations(work.output, group)
         aligned = refinement.run(
-            work.source, table, rows, work.reference(group), mask, group, checkpoint.load(), checkpoint.save,
+            work.source, table, rows, work.reference(group), mask, group, resumed, checkpoint.save,
             work.progress, work.xp, crew, partial(_show_reference, work, group),
         )  # fmt: skip
         records += checkpoint.records
@@ -111,10 +116,11 @@ def _align_groups(work, table, refinement, crew):
     return final, records
 
 
-def _show_reference(work, group, volume):
+def _show_reference(work, group, volume, shown):
     """The reference of the iteration that is under way, to be looked at while the job runs."""
-    path = work.output / f"reference_{group}.mrc"
-    write_volume(path, volume, work.pixel_size, label="stadyn reference of the last iteration, data contrast")
+    label = f"stadyn reference of round {shown.round} iteration {shown.iteration}, data contrast"
+    write_volume(work.output / f"reference_{group}.mrc", volume, work.pixel_size, label=label)
+    write_iteration(work.output, shown)
 
 
 def _with_rows(table, aligned, rows):

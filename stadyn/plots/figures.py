@@ -7,6 +7,7 @@ from matplotlib.figure import Figure  # no pyplot: no display and no global stat
 from .convergence import plot_convergence
 from .fsc import plot_fsc
 from .guinier import plot_guinier
+from .iterations import plot_iteration
 from .maps import plot_average_planes, plot_local_resolution, plot_slices
 from .overlay import plot_mapped_back
 from .particles import COLORBAR_LABELS, plot_particles
@@ -145,6 +146,19 @@ def convergence_figure(records):
     """Mean CC, turns and shifts of each iteration: a list of `stadyn.core.refinement.IterationRecord`."""
     figure, axes = _panels(3)
     plot_convergence(axes, records)
+    return figure
+
+
+def iteration_figure(references, shown=-1):
+    """What the particles were compared with in one iteration, and the FSC of all up to it.
+
+    Parameters
+    ----------
+    references : list of `stadyn.core.refinement.IterationReference` of one group, in their order
+    shown : int, which of them
+    """
+    figure = Figure(figsize=(3 * SLICE, 2 * SLICE + 0.9), layout="constrained")
+    plot_iteration(figure, references, shown)
     return figure
 
 

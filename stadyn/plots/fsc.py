@@ -40,13 +40,13 @@ def plot_fsc(ax, curve):
         ax.axvline(1 / curve.randomised_from_angst, color=VERMILION, linewidth=0.8, linestyle=":", alpha=0.7)
     ax.set(xlim=(0, curve.frequency[-1]), ylim=(-0.1, 1.03), xlabel="spatial frequency (1/Å)")
     ax.set_ylabel("Fourier shell correlation")
-    _resolution_axis(ax)
+    resolution_axis(ax)
     ax.legend(frameon=False, fontsize=8, loc="upper right")
     return ax
 
 
-def _resolution_axis(ax):
-    """Å on top, at round values that lie apart."""
+def resolution_axis(ax):
+    """Å on top of an axis over spatial frequency (1/Å), at round values that lie apart."""
     nyquist = 1 / ax.get_xlim()[1]
     candidates = [60, 40, 30, 20, 15, 12, 10, 8, 7, 6, 5, 4.5, 4, 3.5, 3, 2.5, 2, 1.5]
     ticks, last = [], -1.0

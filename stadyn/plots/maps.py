@@ -32,18 +32,34 @@ def plot_slice(ax, volume, pixel_size, plane="xy", point=(0, 0, 0), limits=None,
     -------
     matplotlib AxesImage
     """
-    vertical, horizontal, cut = PLANES[plane]
-    place = [n // 2 + int(offset) for n, offset in zip(volume.shape[::-1], point, strict=True)]
-    image = cut(volume, place)
-    low, high = np.percentile(image, GREY_PERCENTILES) if limits is None else limits
+    image = cut_plane(volume, plane, point)
+    if limits is None:
+        limits = np.percentile(image, GREY_PERCENTILES)
     if colorless is not None:
-        image = np.ma.masked_where(cut(colorless, place), image)
-    rows, columns = image.shape
-    edges = [(-(n // 2) - 0.5) * pixel_size for n in (columns, rows)]
-    extent = (edges[0], edges[0] + columns * pixel_size, edges[1], edges[1] + rows * pixel_size)
+        image = np.ma.masked_where(cut_plane(colorless, plane, point), image)
+    return plot_plane(ax, image, pixel_size, plane, limits, cmap)
+
+
+def cut_plane(volume, plane, point=(0, 0, 0)):
+    """The (vertical, horizontal) slice of a map through `point`, (x, y, z) px from the box centre."""
+    place = [n // 2 + int(offset) for n, offset in zip(volume.shape[::-1], point, strict=True)]
+    return PLANES[plane][2](volume, place)
+
+
+def plot_plane(ax, image, pixel_size, plane, limits=None, cmap="gray"):
+    """One slice that was cut before, (vertical, horizontal), as `plot_slice` draws it."""
+    low, high = np.percentile(image, GREY_PERCENTILES) if limits is None else limits
+    extent = _extent(image.shape, pixel_size)
     drawn = ax.imshow(image, cmap=cmap, vmin=low, vmax=high, origin="lower", extent=extent, interpolation="nearest")
+    vertical, horizontal, _ = PLANES[plane]
     ax.set(xlabel=f"{horizontal} (Å)", ylabel=f"{vertical} (Å)")
     return drawn
+
+
+def _extent(shape, pixel_size):
+    """(left, right, bottom, top) Å of the edges of a slice (rows, columns), 0 in the middle of the central pixel."""
+    left, bottom = ((-(n // 2) - 0.5) * pixel_size for n in shape[::-1])
+    return left, left + shape[1] * pixel_size, bottom, bottom + shape[0] * pixel_size
 
 
 def plot_slices(axes, volume, pixel_size, point=(0, 0, 0), limits=None):

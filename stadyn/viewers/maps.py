@@ -12,6 +12,7 @@ from .results import maps_of, read_map
 
 BRIGHT, DARK = "protein bright", "protein dark"
 MAX_SIDE_BY_SIDE = 8
+UNDER_WAY = "reference_"
 
 
 class MapPicture(Picture):
@@ -25,7 +26,9 @@ class MapPicture(Picture):
         found = {}
         for pattern, bright in self.patterns.items():
             found.update({name: (path, bright) for name, path in maps_of(protocol, pattern).items()})
-        return found
+        # While an alignment runs, its reference stands for the average that it will have.
+        averaged = {f"{UNDER_WAY}{name}" for name in found}
+        return {name: entry for name, entry in found.items() if name not in averaged}
 
     def point(self, viewer, shape, pixel_size):
         """(x, y, z) pixels from the box centre that the form asks for; InputError outside the box."""

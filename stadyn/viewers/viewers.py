@@ -14,6 +14,7 @@ from .curves import (
     LatticeMeasures,
     LocalResolutions,
 )
+from .iterations import Iterations
 from .maps import SideBySide, Slices
 from .particles import Changes, InSpace, Neighbours, Orientations
 from .placed import InChimeraX, MappedBack
@@ -74,8 +75,8 @@ class StadynAlignViewer(ResultsViewer):
     _label = "alignment"
     _targets = [p.StadynProtAlign]
     _sections = {
-        "Averages": _maps({"align/average_*.mrc": DARK}),
-        "Alignment": [Convergence(), Changes()],
+        "Averages": _maps({"align/average_*.mrc": DARK, "align/reference_*.mrc": DARK}),
+        "Alignment": [Iterations(), Convergence(), Changes()],
         "Particles": [InSpace(), Neighbours(), Orientations()],
     }
 
@@ -104,7 +105,10 @@ class StadynAverageOfAveragesViewer(ResultsViewer):
 
     _label = "average of averages"
     _targets = [p.StadynProtAverageOfAverages]
-    _sections = {"Averages": _maps({"align/average_*.mrc": DARK}, placed=False), "Alignment": [Convergence()]}
+    _sections = {
+        "Averages": _maps({"align/average_*.mrc": DARK}, placed=False),
+        "Alignment": [Iterations(), Convergence()],
+    }
 
 
 class StadynCommonHeightViewer(ResultsViewer):

@@ -124,7 +124,7 @@ def test_shift_modi_measure_from_their_own_anchor(modus, expected, monkeypatch):
     start = misaligned(planted.truth, 0.0, 3.0)
     settings = AlignmentRound(2, 0, inplane_range_deg=0, shift_limit_angst=PIXEL, shift_modus=modus, lowpass_angst=30)
     # Always the planted map: only the anchor is asked for here.
-    monkeypatch.setattr(Refinement, "_reference", lambda *arguments: (planted.reference, 10.0))
+    monkeypatch.setattr(Refinement, "_reference", lambda *arguments: (planted.reference, np.ones(BOX // 2 + 1)))
     moved = []
 
     def save(done, table, round_table, record):
