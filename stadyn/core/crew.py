@@ -4,7 +4,7 @@
 import numpy as np
 
 from .particle_data import ParticleData
-from .passes import GLOBAL, align_iteration, sum_particles
+from .passes import GLOBAL, align_iteration, strand_sums, sum_particles
 
 
 class LocalCrew:
@@ -39,6 +39,14 @@ class LocalCrew:
     def sums(self, table, first):
         """The `AverageSum` of the particles with `first` (n,) bool, and that of the others."""
         return tuple(sum_particles(self._whole_band, table, self.threads, chosen=chosen) for chosen in (first, ~first))
+
+    def parts(self, table, first, strands):
+        """[(`AverageSum`, `AverageSum`)] like `sums`, but of each of `strands` shares of the batches, not yet merged."""
+        sums = [
+            strand_sums(self._whole_band, table, self.threads, chosen=chosen, strands=strands)
+            for chosen in (first, ~first)
+        ]
+        return list(zip(*sums, strict=True))
 
     def align(self, table, anchors, reference, mask, settings, report=None):
         """The table with the group's particles one iteration further; see `passes.align_iteration`."""

@@ -11,7 +11,7 @@ from .arrays import out_of_memory_errors, thread_start
 from .averaging import AverageSum, finish
 from .errors import InputError
 from .exhaustive import exhaustive_search
-from .fourier import lowpass_radius
+from .fourier import OVERSAMPLING, lowpass_radius
 from .local_score import local_scores
 from .particle_data import ParticleData
 from .reference import Reference, phases
@@ -58,20 +58,37 @@ def in_smaller_batches(function, batch):
 
 
 def sum_particles(data, table, threads=1, report=None, chosen=None, amounts=None):
-    """The `AverageSum` of the particles of a ParticleData at the poses of a table.
+    """The `AverageSum` of the particles of a ParticleData at the poses of a table; see `strand_sums`."""
+    return merged(strand_sums(data, table, threads, report, chosen, amounts))
+
+
+def merged(parts):
+    """One `AverageSum` of several, added up in their order."""
+    total = AverageSum(parts[0].box_px, (parts[0].k - 1) / OVERSAMPLING)
+    for part in parts:
+        total.merge(part)
+    return total
+
+
+def strand_sums(data, table, threads=1, report=None, chosen=None, amounts=None, strands=STRANDS):
+    """The partial sums of the particles of a ParticleData at the poses of a table: every so many-th batch each.
 
     Parameters
     ----------
     chosen : (n,) bool over the table's rows, particles that take part; all by default
     report : callable (particles done)
     amounts : (n,) how much each row of the table counts, 1 by default
+
+    Returns
+    -------
+    list of `strands` AverageSum
     """
     xp, high = data.xp, data.high
-    done = [0] * STRANDS
+    done = [0] * strands
 
     def strand(first):
         part = AverageSum(data.box_px, high)
-        for index in range(first, len(data), STRANDS):
+        for index in range(first, len(data), strands):
             batch = data.batch(index)
             batch = batch if chosen is None else batch.part(np.flatnonzero(chosen[batch.rows]))
             if len(batch.rows):
@@ -84,10 +101,7 @@ def sum_particles(data, table, threads=1, report=None, chosen=None, amounts=None
                 report(sum(done))
         return part
 
-    total = AverageSum(data.box_px, high)
-    for part in map_in_order(strand, STRANDS, threads, xp=xp):
-        total.merge(part)
-    return total
+    return map_in_order(strand, strands, threads, xp=xp)
 
 
 def average_group(
