@@ -13,14 +13,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
+import scipy.sparse
 
 from .arrays import array_module, to_host
 from .fourier import OVERSAMPLING, frequency_radius, volume_from_half_cube
 from .resample import box_coordinates, fourier_resize, turned_copies
 from .symmetry import symmetry_matrices, symmetry_order
 
-POINTS_AT_ONCE = 262144
+POINTS_AT_ONCE = 2**20
 """Coefficients put on the grid at once on a CPU: enough to pay for a pass over the grid, few enough for memory."""
+POINTS_IN_CACHE = 2**14
+"""Coefficients whose corners are worked out at once on a CPU: the temporaries then stay in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +43,7 @@ class AverageSum:
         self.k = int(np.ceil(high * OVERSAMPLING)) + 1
         side = 2 * self.k + 1
         self.shape = (self.k + 1, side, side)
-        size = int(np.prod(self.shape))
-        self.real, self.imag, self.weight = np.zeros(size), np.zeros(size), np.zeros(size)
+        self.sums = np.zeros((int(np.prod(self.shape)), 3))  # real part, imaginary part, weight: side by side in memory
         self.n = 0
 
     def add(self, data, weights, rotations, frequencies, amounts=None):
@@ -68,38 +70,27 @@ class AverageSum:
 
     def _scatter(self, xp, data, weights, rotations, frequencies):
         turned = xp.matmul(xp.asarray(frequencies, dtype=np.float32), xp.asarray(rotations, dtype=np.float32))
-        sign = xp.where(turned[..., 2] < 0, -1.0, 1.0).astype(np.float32)
-        turned *= (OVERSAMPLING * sign)[..., None]
-        value = xp.stack([data.real, data.imag * sign])
-        low = xp.floor(turned).astype(np.int32)
-        frac = turned - low
-        _, side, _ = self.shape
-        base = (low[..., 2] * side + low[..., 1] + self.k) * side + low[..., 0] + self.k
-        size = len(self.weight)
-        sums = [0, 0, 0]  # on the device until all corners are in
-        for corner in range(8):
-            dx, dy, dz = corner & 1, corner >> 1 & 1, corner >> 2
-            share = frac[..., 0] if dx else 1 - frac[..., 0]
-            share = share * (frac[..., 1] if dy else 1 - frac[..., 1])
-            share = share * (frac[..., 2] if dz else 1 - frac[..., 2])
-            where = (base + ((dz * side + dy) * side + dx)).ravel()
-            for i, part in enumerate((value[0], value[1], weights)):
-                sums[i] += xp.bincount(where, (part * share).ravel(), size)
-        self.real += to_host(sums[0])
-        self.imag += to_host(sums[1])
-        self.weight += to_host(sums[2])
+        turned = turned.reshape(-1, 3)
+        points = len(turned)
+        value, share = xp.empty((points, 3), np.float64), xp.empty((points, 8), np.float64)
+        where = xp.empty((points, 8), np.int32)
+        value[:, 0], value[:, 1], value[:, 2] = data.real.ravel(), data.imag.ravel(), weights.ravel()
+        step = POINTS_IN_CACHE if xp is np else points
+        for start in range(0, points, step):
+            part = slice(start, start + step)
+            mirrored = _corners(turned[part], self.shape, where[part], share[part])
+            value[part, 1] *= mirrored
+        self.sums += to_host(_added_up(where, share, value, len(self.sums)))
 
     def merge(self, other):
         """Add another sum of the same shape."""
-        self.real += other.real
-        self.imag += other.imag
-        self.weight += other.weight
+        self.sums += other.sums
         self.n += other.n
 
     def volumes(self):
         """The sum of the turned particles and of their turned weights as real boxes (not yet divided)."""
-        data = (self.real + 1j * self.imag).reshape(self.shape)
-        weight = self.weight.reshape(self.shape).astype(complex)
+        data = (self.sums[:, 0] + 1j * self.sums[:, 1]).reshape(self.shape)
+        weight = self.sums[:, 2].reshape(self.shape).astype(complex)
         weight[0, self.k, self.k] += 0.5 * self.n  # every particle's mean is known: it is zero
         boxes = []
         for cube in (data, weight):
@@ -107,6 +98,54 @@ class AverageSum:
             cube[0] += np.conj(cube[0, ::-1, ::-1])
             boxes.append(volume_from_half_cube(cube.astype(np.complex64), self.box_px))
         return boxes
+
+
+def _corners(turned, shape, where, share):
+    """The eight grid points about each frequency, and the trilinear share that each of them gets.
+
+    Parameters
+    ----------
+    turned : (p, 3) float32, frequencies in the frame of the grid, Fourier pixels
+    shape : (k + 1, 2 k + 1, 2 k + 1) of the grid [fz, fy, fx]
+    where, share : (p, 8) int32 and float64, filled with indices into the flat grid and with shares that sum to 1
+
+    Returns
+    -------
+    (p,) float32, -1 where the grid holds the Hermitian partner (z < 0) and 1 elsewhere
+    """
+    xp = array_module(turned)
+    k, side, _ = shape
+    k -= 1
+    x, y, z = xp.ascontiguousarray(turned.T)
+    sign = xp.where(z < 0, np.float32(-1), np.float32(1))
+    fractions, corner = [], 0
+    for axis, stride in ((z * sign, side * side), (y * sign, side), (x * sign, 1)):
+        axis *= OVERSAMPLING
+        low = xp.floor(axis)
+        axis -= low
+        fractions.append((1 - axis, axis))
+        corner = corner + low.astype(np.int32) * stride
+    corner += k * side + k
+    offsets = [(dz * side + dy) * side + dx for dz in (0, 1) for dy in (0, 1) for dx in (0, 1)]
+    xp.add(corner[:, None], xp.asarray(offsets, dtype=np.int32), out=where)
+    for i in range(4):
+        edge = fractions[0][i >> 1] * fractions[1][i & 1]
+        share[:, 2 * i] = edge * fractions[2][0]
+        share[:, 2 * i + 1] = edge * fractions[2][1]
+    return sign
+
+
+def _added_up(where, share, value, size):
+    """(size, 3) float64: each row of `value` (p, 3) added at its eight places `where`, each times its share (p, 8).
+
+    On a CPU this is the product of a sparse matrix with the values, which touches all three sums of a place at once.
+    """
+    xp = array_module(value)
+    if xp is np:
+        ends = np.arange(0, where.size + 1, 8, dtype=np.int32)
+        return scipy.sparse.csr_matrix((share.ravel(), where.ravel(), ends), shape=(len(value), size)).T @ value
+    columns = [xp.bincount(where.ravel(), (share * value[:, i, None]).ravel(), size) for i in range(3)]
+    return xp.stack(columns, axis=1)
 
 
 @dataclass(frozen=True, eq=False)
