@@ -19,7 +19,6 @@ ASKED = 25
 def compare(rows, name, planted, settings, exhaustive, repeats, asked):
     """One row on one set of particles; returns the `Errors` of both modes."""
 
-
     def theirs(part):
         return align(planted, settings, "exhaustive", part)
 

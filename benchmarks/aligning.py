@@ -65,7 +65,7 @@ def compare_on_some(rows, name, planted, settings, theirs, count, repeats, asked
     b = errors(other_found, planted.truth.select(same), same, planted.symmetry)
     ratio = float(np.median(other / mine))
     times = (per_particle(np.median(mine), 1), per_particle(np.median(other), 1))
-    reached = ratio >= asked and errors_no_larger(a, b)
+    reached = errors_no_larger(a, b) and ratio >= asked
     rows.add(name, *times, ratio, a, b, f">= {asked} x, no larger", reached)
     everyone = errors(found, planted.truth, np.arange(len(planted)), planted.symmetry)
     print(f"#   ours, all {len(planted)}: {everyone}", flush=True)

@@ -104,20 +104,26 @@ def frequencies(box_px):
     return np.stack([x, y, z], -1)
 
 
-def tilted(count, cone_deg, inplane_deg, rng):
-    """(count, 3, 3) turns by up to `cone_deg` of the axis, evenly over the cap, and up to `inplane_deg` about it."""
+def tilted(count, cone_deg, inplane_deg, rng, exactly=False):
+    """(count, 3, 3) turns by up to `cone_deg` of the axis, evenly over the cap, and up to `inplane_deg` about it.
+
+    With `exactly` by just so much, either way about the axis.
+    """
     tilt = np.arccos(1 - rng.random(count) * (1 - np.cos(np.radians(cone_deg))))
     azimuth = rng.uniform(0, 2 * np.pi, count)
     axes = np.stack([np.cos(azimuth), np.sin(azimuth), np.zeros(count)], -1)
-    about = rotation_z(rng.uniform(-inplane_deg, inplane_deg, count))
+    inplane = rng.uniform(-inplane_deg, inplane_deg, count)
+    if exactly:
+        tilt, inplane = np.full(count, np.radians(cone_deg)), np.copysign(inplane_deg, inplane)
+    about = rotation_z(inplane)
     return rotation_vectors_to_matrices(axes * tilt[:, None]) @ about
 
 
-def in_ball(count, radius, rng):
-    """(count, 3) points evenly inside a ball."""
+def in_ball(count, radius, rng, exactly=False):
+    """(count, 3) points evenly inside a ball, with `exactly` on its surface."""
     directions = rng.standard_normal((count, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    return directions * (radius * rng.random((count, 1)) ** (1 / 3))
+    return directions * (radius * (1 if exactly else rng.random((count, 1)) ** (1 / 3)))
 
 
 def plant(count, box_px, seed, cone_deg=8.0, inplane_deg=8.0, shift_px=None, symmetry="C1", box_angst=BOX_ANGST):
