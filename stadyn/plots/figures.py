@@ -8,7 +8,7 @@ from .convergence import plot_convergence
 from .fsc import plot_fsc
 from .guinier import plot_guinier
 from .iterations import plot_iteration
-from .maps import plot_average_planes, plot_local_resolution, plot_slices
+from .maps import density_at, plot_average_planes, plot_local_resolution, plot_slices, point_words
 from .overlay import plot_mapped_back
 from .particles import COLORBAR_LABELS, plot_particles
 from .poses import plot_changes, plot_neighbours, plot_orientations
@@ -60,24 +60,41 @@ def local_resolution_figure(result):
     return figure
 
 
-def slices_figure(volume, pixel_size, point=(0, 0, 0), limits=None, title=None):
-    """Three orthogonal slices of a map through `point`, (x, y, z) px from the centre of the box."""
-    figure = Figure(figsize=(3 * SLICE, SLICE + 0.5), layout="constrained")
-    plot_slices(figure.subplots(1, 3), volume, pixel_size, point, limits)
-    figure.suptitle(title)
+def slices_figure(volume, pixel_size, point=(0, 0, 0), limits=None, title=None, mask=None):
+    """Three orthogonal slices of a map through `point`, (x, y, z) px from the centre; see `draw_slices`."""
+    figure = Figure(figsize=(3 * SLICE, SLICE + 0.7), layout="constrained")
+    draw_slices(figure.subplots(1, 3), volume, pixel_size, point, limits, title, mask)
     return figure
 
 
-def averages_figure(volumes, pixel_size, point=(0, 0, 0), title=None):
-    """The same three slices of several maps, a column each: `volumes` {name: (z, y, x) array}."""
+def draw_slices(axes, volume, pixel_size, point=(0, 0, 0), limits=None, title=None, mask=None):
+    """Draw on three axes of a figure, whose title then says where they are cut and the density there.
+
+    Parameters
+    ----------
+    limits : (low, high) values of black and white
+    mask : (volume, Å per pixel) of a mask to be outlined
+    """
+    plot_slices(axes, volume, pixel_size, point, limits, mask)
+    where = f"{point_words(point, pixel_size)}, density {density_at(volume, point):.4g}"
+    axes[0].figure.suptitle(f"{title}\n{where}" if title else where, fontsize=11)
+
+
+def averages_figure(volumes, pixel_size, point=(0, 0, 0), title=None, mask=None):
+    """The same three slices of several maps, a column each: `volumes` {name: (z, y, x) array}; see `draw_averages`."""
     figure = Figure(figsize=(max(2, len(volumes)) * 3.2 + 0.6, 9), layout="constrained")
-    axes = figure.subplots(3, len(volumes), squeeze=False)
+    draw_averages(figure.subplots(3, len(volumes), squeeze=False), volumes, pixel_size, point, title, mask)
+    return figure
+
+
+def draw_averages(axes, volumes, pixel_size, point=(0, 0, 0), title=None, mask=None):
+    """Draw on (3, maps) axes of a figure, whose title then says where they are cut; `mask` as in `draw_slices`."""
     for column, (name, volume) in zip(axes.T, volumes.items(), strict=True):
-        plot_average_planes(column, volume, pixel_size, name, point)
+        plot_average_planes(column, volume, pixel_size, name, point, mask)
     for ax in axes[:, 1:].ravel():
         ax.set(ylabel="", yticklabels=[])
-    figure.suptitle(title)
-    return figure
+    where = point_words(point, pixel_size)
+    axes[0, 0].figure.suptitle(f"{title}, {where}" if title else where, fontsize=11)
 
 
 def particles_figure(tables, color_by="cc", excluded=None, discs_px=0.0, normals_px=0.0, orders=None):

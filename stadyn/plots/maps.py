@@ -3,8 +3,10 @@
 
 import numpy as np
 
-from .colors import BLUE, VERMILION, YELLOW
+from .colors import BLUE, ORANGE, VERMILION, YELLOW
 
+MASK_LEVEL = 0.5
+"""Of a soft mask: where its outline is drawn."""
 GREY_PERCENTILES = (0.5, 99.5)
 # vertical axis, horizontal axis, how to cut [z, y, x] at an (x, y, z) point
 PLANES = {
@@ -62,16 +64,57 @@ def _extent(shape, pixel_size):
     return left, left + shape[1] * pixel_size, bottom, bottom + shape[0] * pixel_size
 
 
-def plot_slices(axes, volume, pixel_size, point=(0, 0, 0), limits=None):
-    """Three orthogonal slices of a map through `point` (px from the centre), the other two planes as yellow lines."""
+def plot_outline(ax, mask, plane, place_angst=(0, 0, 0)):
+    """The outline of a mask on a slice that `plot_slice` drew; nothing where the slice does not meet its box.
+
+    Parameters
+    ----------
+    mask : (volume [z, y, x], Å per pixel); box and pixel size may be others than those of the map
+    plane : "xy", "xz" or "yz"
+    place_angst : (3,) float, (x, y, z) Å from the box centre, that the slice contains
+    """
+    volume, pixel_size = mask
+    place = np.rint(np.asarray(place_angst) / pixel_size).astype(int)
+    sides = np.array(volume.shape[::-1])
+    if np.any(place < -(sides // 2)) or np.any(place >= sides - sides // 2):
+        return
+    image = cut_plane(volume, plane, place)
+    if image.min() < MASK_LEVEL <= image.max():
+        left, right, bottom, top = _extent(image.shape, pixel_size)
+        half = 0.5 * pixel_size  # a contour runs through the middles of pixels
+        x = np.linspace(left + half, right - half, image.shape[1])
+        y = np.linspace(bottom + half, top - half, image.shape[0])
+        ax.contour(x, y, image, levels=[MASK_LEVEL], colors=[ORANGE], linewidths=1.6)
+
+
+def plot_slices(axes, volume, pixel_size, point=(0, 0, 0), limits=None, mask=None):
+    """Three orthogonal slices of a map through `point` (px from the centre), the other two planes as yellow lines.
+
+    `mask`, (volume, Å per pixel), is outlined in orange.
+    """
     if limits is None:
         limits = np.percentile(volume, GREY_PERCENTILES)
-    x, y, z = (offset * pixel_size for offset in point)
-    for ax, (plane, up, right) in zip(axes, (("xy", y, x), ("xz", z, x), ("yz", z, y)), strict=True):
+    place = np.asarray(point) * pixel_size
+    for ax, plane in zip(axes, PLANES, strict=True):
         plot_slice(ax, volume, pixel_size, plane, point, limits)
+        right, up = (place["xyz".index(axis)] for axis in plane)
         ax.axhline(up, color=YELLOW, linewidth=0.6, alpha=0.8)
         ax.axvline(right, color=YELLOW, linewidth=0.6, alpha=0.8)
+        if mask is not None:
+            plot_outline(ax, mask, plane, place)
     return axes
+
+
+def point_words(point, pixel_size):
+    """Where a point (px from the centre) lies, in px and Å."""
+    angst = np.round(np.asarray(point) * pixel_size, 1)
+    px, angst = (", ".join(f"{value:g}" for value in values) for values in (point, angst))
+    return f"({px}) px = ({angst}) Å from the centre"
+
+
+def density_at(volume, point):
+    """The value of a map at `point`, (x, y, z) px from the box centre."""
+    return 0.0 + float(volume[tuple(n // 2 + int(p) for n, p in zip(volume.shape, point[::-1], strict=True))])  # no -0
 
 
 def plot_local_resolution(axes, result):
@@ -90,10 +133,8 @@ def plot_local_resolution(axes, result):
     return axes
 
 
-def plot_average_planes(axes, volume, pixel_size, name, point=(0, 0, 0)):
+def plot_average_planes(axes, volume, pixel_size, name, point=(0, 0, 0), mask=None):
     """The three slices of one of several maps that are compared, on three axes, with the map's own grey scale."""
-    limits = np.percentile(volume, GREY_PERCENTILES)
-    for ax, plane in zip(axes, PLANES, strict=True):
-        plot_slice(ax, volume, pixel_size, plane, point, limits)
+    plot_slices(axes, volume, pixel_size, point, mask=mask)
     axes[0].set_title(name, fontsize=9)
     return axes

@@ -72,12 +72,12 @@ class Picture:
 
     def views(self, viewer):
         """The figures as windows of the host."""
-        folder = viewer.protocol.resultPath(PICTURE_FOLDER)
-        run = viewer.protocol.getObjLabel()
-        return [
-            FigureView(figure, name, folder, f"{run}: {name.replace('_', ' ')}")
-            for name, figure in self.figures(viewer).items()
-        ]
+        return [self.view(viewer, name, figure) for name, figure in self.figures(viewer).items()]
+
+    def view(self, viewer, name, figure):
+        """One figure as a window of the host."""
+        title = f"{viewer.protocol.getObjLabel()}: {name.replace('_', ' ')}"
+        return FigureView(figure, name, viewer.protocol.resultPath(PICTURE_FOLDER), title)
 
 
 class ResultsViewer(ProtocolViewer):

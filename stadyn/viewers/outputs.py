@@ -10,9 +10,11 @@ from tomo.objects import SetOfAverageSubTomograms, SetOfCoordinates3D, SetOfMesh
 
 from stadyn.convert.averages import map_path
 from stadyn.convert.particles import read_particle_input
-from stadyn.plots.figures import by_tomogram, particles_figure, slices_figure
+from stadyn.plots.figures import by_tomogram, particles_figure
 
 from .base import PICTURE_FOLDER, FigureView
+from .maps import OneMap
+from .moving import following_clicks
 from .results import read_map
 
 OURS = re.compile(r"Runs/\d+_StadynProt")
@@ -36,10 +38,10 @@ class OutputViewer(Viewer):
         path = obj.getFileName()
         folder = os.path.join(os.path.dirname(path).split(os.sep + "extra")[0], "extra", PICTURE_FOLDER)
         name = os.path.splitext(os.path.basename(path))[0]
-        return [FigureView(self.figure(obj), name, folder, name)]
+        return [self.view(obj, name, folder)]
 
-    def figure(self, obj):
-        """The Figure of an output."""
+    def view(self, obj, name, folder):
+        """The window of an output."""
         raise NotImplementedError
 
 
@@ -49,10 +51,12 @@ class StadynMapOutputViewer(OutputViewer):
     _name = "slices"
     _targets = [Volume]
 
-    def figure(self, obj):
+    def view(self, obj, name, folder):
         volume, pixel_size = read_map(map_path(obj)[0], bright=True)
         title = f"{os.path.basename(obj.getFileName())}, contrast as in the file"
-        return slices_figure(volume, pixel_size, title=title)
+        cut = OneMap(name, volume, pixel_size, (0, 0, 0), title=title)
+        figure = cut.figure()
+        return FigureView(figure, name, folder, name, following_clicks(lambda: cut.mover(figure)))
 
 
 class StadynParticlesOutputViewer(OutputViewer):
@@ -66,5 +70,5 @@ class StadynParticlesOutputViewer(OutputViewer):
         no_particles = (SetOfMeshes, SetOfAverageSubTomograms)
         return super().can_handle_this_instance(instance) and not isinstance(instance, no_particles)
 
-    def figure(self, obj):
-        return particles_figure(by_tomogram(read_particle_input(obj).table))
+    def view(self, obj, name, folder):
+        return FigureView(particles_figure(by_tomogram(read_particle_input(obj).table)), name, folder, name)

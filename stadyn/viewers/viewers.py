@@ -15,7 +15,7 @@ from .curves import (
     LocalResolutions,
 )
 from .iterations import Iterations
-from .maps import SideBySide, Slices
+from .maps import SideBySide, Slices, SlicesWithMask
 from .particles import Changes, InSpace, Neighbours, Orientations
 from .placed import InChimeraX, MappedBack
 from .tomograms import TomogramSlice
@@ -170,7 +170,7 @@ class StadynMaskViewer(ResultsViewer):
 
     _label = "mask"
     _targets = [p.StadynProtMask]
-    _sections = {"Mask": [Slices({"mask.mrc": BRIGHT})]}
+    _sections = {"Mask": [SlicesWithMask({"mask.mrc": BRIGHT})]}
 
 
 class StadynSimulateViewer(ResultsViewer):

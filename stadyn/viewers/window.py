@@ -24,8 +24,8 @@ class FigureWindow(tk.Toplevel):
         self.add_button("Save PNG and SVG", lambda: self.say("saved " + ", ".join(save())))
         tk.Label(self.bar, textvariable=self.message, anchor=tk.E).pack(side=tk.RIGHT, padx=8)
         self.canvas = FigureCanvasTkAgg(figure, master=self)
-        toolbar = NavigationToolbar2Tk(self.canvas, self, pack_toolbar=False)
-        toolbar.pack(side=tk.BOTTOM, fill=tk.X)
+        self.toolbar = NavigationToolbar2Tk(self.canvas, self, pack_toolbar=False)
+        self.toolbar.pack(side=tk.BOTTOM, fill=tk.X)
         self.canvas.get_tk_widget().pack(fill=tk.BOTH, expand=True)
         self.canvas.draw_idle()
 
