@@ -13,6 +13,7 @@ from stadyn.convert.meshes import read_dipoles as read_mesh_dipoles
 from stadyn.convert.tomograms import match_tomogram, read_tomograms
 from stadyn.core.errors import InputError
 from stadyn.io.dipoles import check_dipoles, read_dipoles
+from stadyn.io.dynamo_models import read_dynamo_dipoles
 from stadyn.io.imod import read_imod_dipoles
 
 from .base import StadynProtocol
@@ -55,14 +56,14 @@ class StadynProtImportDipoles(StadynProtocol):
             "dipoleFile",
             params.FileParam,
             default="",
-            label="Dipole file (.csv, .mod)",
+            label="Dipole file (.csv, .mod, .omd)",
             condition=f"source == {FROM_FILE}",
             help="One row for each virus-like particle, under the heading\n"
             "_tomogram, vlp, center_x, center_y, center_z, north_x, north_y, north_z_\n"
             "in 0-based pixels of the tomogram. The tomogram is named by its tsId or file name, vlp is a number.\n"
             "Or an IMOD model named like its tomogram, with a contour of two points, centre and surface, for each "
-            "particle; _*.mod_ takes those of all tomograms. Dynamo's models (.omd) are MATLAB objects: export "
-            "them as CSV.",
+            "particle; _*.mod_ takes those of all tomograms. Or Dynamo's dipole models (.omd), with the tomogram of "
+            "their catalogue: _catalogue/tomograms/*/models/*.omd_.",
         )
         form.addParam(
             "inputPoints",
@@ -93,7 +94,7 @@ class StadynProtImportDipoles(StadynProtocol):
     def _fromFile(self, tomograms):
         path = (self.dipoleFile.get() or "").strip()
         if not path:
-            raise InputError("no dipole file is given: name a .csv or .mod file")
+            raise InputError("no dipole file is given: name a .csv, .mod or .omd file")
         paths = sorted(glob.glob(path)) or [path]
         dipoles = [dipole for name in paths for dipole in read_dipole_file(name, tomograms)]
         return [replace(d, tomogram_id=match_tomogram(d.tomogram_id, tomograms)) for d in dipoles]
@@ -136,24 +137,19 @@ class StadynProtImportDipoles(StadynProtocol):
         return dipole_lines(figures)
 
 
-OMD_REMEDY = (
-    "{path} holds a MATLAB object that only MATLAB reads: there, for each VLP i of the model m = dread('{name}'), "
-    "write tomogram, i, m.dipoles{{i}}.center - 1, m.dipoles{{i}}.north - 1 to a .csv (pixels count from 0 here), and "
-    "import that"
-)
-
-
 def read_dipole_file(path, tomograms):
     """Dipoles of a file, read by what its ending says.
 
     Parameters
     ----------
-    path : .csv, or .mod of the tomogram of the same name (of any name where there is one tomogram only)
+    path : .csv; .mod of the tomogram of the same name (of any name where there is one tomogram only); or .omd, where
+        this holds only for models without a volume of a catalogue
     tomograms : list of stadyn.core.tomograms.Tomogram
     """
     suffix = Path(path).suffix.lower()
+    only = tomograms[0].id if len(tomograms) == 1 else None
     if suffix == ".omd":
-        raise InputError(OMD_REMEDY.format(path=path, name=Path(path).name))
-    if suffix != ".mod":
-        return read_dipoles(path)
-    return read_imod_dipoles(path, tomograms[0].id if len(tomograms) == 1 else Path(path).stem)
+        return read_dynamo_dipoles(path, only)
+    if suffix == ".mod":
+        return read_imod_dipoles(path, only or Path(path).stem)
+    return read_dipoles(path)

@@ -11,6 +11,7 @@ from stadyn.convert.meshes import read_dipoles
 from stadyn.convert.particles import read_particle_input
 from stadyn.io.dipoles import read_dipoles as read_dipole_file
 from stadyn.protocols import StadynProtExtract, StadynProtImportDipoles
+from stadyn.tests.io.matlab_bytes import MatFile
 from stadyn.tests.io.test_imod import written as write_model
 
 from .project import configured, launch
@@ -61,13 +62,27 @@ def test_imod_models_named_like_their_tomograms_are_taken(project, tomograms, tm
     np.testing.assert_allclose(found["tomo_002"].center, (40, 46, 35), atol=1e-6)
 
 
-def test_dynamo_models_are_refused_with_the_remedy(project, tomograms, tmp_path):
+def test_dynamo_models_go_to_the_tomogram_of_their_catalogue(project, tomograms, tmp_path):
+    file = MatFile()
+    dipole = file.add("dmodels.dipole", center=(41, 45, 36), north=(63, 45, 36))
+    volume = file.add("dcatalogue.cvolume", file="/elsewhere/tomo_002.mrc")
+    model = file.add("dmodels.dipoleSet", dipoles=[dipole], cvolume=volume)
+    (tmp_path / "d.omd").write_bytes(file.bytes({"model": model}))
+    run = launch(
+        project, StadynProtImportDipoles, inputTomograms=(tomograms, "tomograms"), dipoleFile=str(tmp_path / "d.omd")
+    )
+    (found,) = read_dipoles(run.dipoles)
+    assert found.tomogram_id == "tomo_002" and abs(found.radius - 22) < 1e-6
+    np.testing.assert_allclose(found.center, (40, 44, 35), atol=1e-6)  # MATLAB counts from 1
+
+
+def test_what_is_no_dynamo_model_is_refused_with_the_remedy(project, tomograms, tmp_path):
     (tmp_path / "d.omd").write_text("MATLAB 5.0")
     protocol = configured(
         project, StadynProtImportDipoles, inputTomograms=(tomograms, "tomograms"), dipoleFile=str(tmp_path / "d.omd")
     )
     (error,) = protocol.validate()
-    assert "dread('d.omd')" in error and ".csv" in error
+    assert "d.omd is no MATLAB file" in error and "give one" in error
 
 
 def test_points_cover_the_spheres_evenly_and_point_outward(dipoles, oversampled):
