@@ -13,9 +13,8 @@ from stadyn.io.results import read_result
 from stadyn.plots.fsc import plot_fsc
 from stadyn.plots.maps import plot_slices
 from stadyn.plots.particles import plot_particles
+from stadyn.plots.saving import save_figure
 from stadyn.plots.selection import plot_cc_threshold
-
-DPI = 150
 
 
 def draw_all(project, out, true_map, truth_curve):
@@ -50,7 +49,7 @@ def draw_selection(project, path):
     figure, axes = grid(len(names), (5.4 * len(names), 4.2))
     for ax, name in zip(axes, names, strict=True):
         plot_cc_threshold(ax, read_result(selection_file(project, f"threshold_{name}.npz"), CCThreshold), title=name)
-    figure.savefig(path, dpi=DPI)
+    save_figure(figure, path)
 
 
 def draw_lattice(project, path):
@@ -65,7 +64,7 @@ def draw_lattice(project, path):
         _, points = plot_particles(ax, kept.select(rows), excluded.select(left), size=10)
         figure.colorbar(points, ax=ax, label="CC", shrink=0.6, pad=0.12)
         ax.set_title(f"{name}: {rows.sum()} kept, {left.sum()} excluded")
-    figure.savefig(path, dpi=DPI)
+    save_figure(figure, path)
 
 
 def draw_fscs(project, truth_curve, path):
@@ -74,7 +73,7 @@ def draw_fscs(project, truth_curve, path):
     figure, axes = grid(2, (12, 4.6))
     plot_fsc(axes[0], halves).set_title("half-maps against each other")
     plot_fsc(axes[1], truth_curve).set_title("all particles against the true map")
-    figure.savefig(path, dpi=DPI)
+    save_figure(figure, path)
 
 
 def draw_maps(path, true_map, picture):
@@ -85,7 +84,7 @@ def draw_maps(path, true_map, picture):
     for row, volume, name in zip(axes, (read_volume(path), true_map), ("final map", "true map"), strict=True):
         plot_slices(row, volume, pixel_size)
         row[0].set_title(f"{name}, protein bright")
-    figure.savefig(picture, dpi=DPI)
+    save_figure(figure, picture)
 
 
 def grid(columns, size, **axes):

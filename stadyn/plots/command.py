@@ -13,31 +13,33 @@ from stadyn.io.results import read_result
 from .directional_fsc import directional_fsc_figure
 from .figures import fsc_figure, guinier_figure, local_resolution_figure, slices_figure
 from .results import figures_of
+from .saving import save_figure
 
-DPI = 150
+CURVES = {
+    "fsc": (FSCCurve, fsc_figure),
+    "guinier": (GuinierFit, guinier_figure),
+    "directional_fsc": (DirectionalFSC, directional_fsc_figure),
+}
+"""Name of a result of post-processing, and of its picture; its class, and what draws it."""
 
 
 def save_postprocess_pictures(folder):
     """fsc.png, slices.png, and where they were made guinier.png and directional_fsc.png of a postprocess folder."""
     folder = Path(folder)
-    fsc_figure(read_result(folder / "fsc.npz", FSCCurve)).savefig(folder / "fsc.png", dpi=DPI)
-    (folder / "guinier.png").unlink(missing_ok=True)
-    if (folder / "guinier.npz").exists():
-        guinier_figure(read_result(folder / "guinier.npz", GuinierFit)).savefig(folder / "guinier.png", dpi=DPI)
-    cones = folder / "directional_fsc.npz"
-    cones.with_suffix(".png").unlink(missing_ok=True)
-    if cones.exists():
-        directional_fsc_figure(read_result(cones, DirectionalFSC)).savefig(cones.with_suffix(".png"), dpi=DPI)
+    for name, (kind, draw) in CURVES.items():
+        result, picture = folder / f"{name}.npz", folder / f"{name}.png"
+        picture.unlink(missing_ok=True)  # of an earlier run that made one more
+        if result.exists():
+            save_figure(draw(read_result(result, kind)), picture)
     path = folder / "postprocess.mrc"
-    figure = slices_figure(read_volume(path), read_header(path).pixel_size)
-    figure.savefig(folder / "slices.png", dpi=DPI)
+    save_figure(slices_figure(read_volume(path), read_header(path).pixel_size), folder / "slices.png")
 
 
 def save_local_resolution_pictures(folder):
     """local_resolution.png of a folder that local-resolution wrote."""
     folder = Path(folder)
     figure = local_resolution_figure(read_result(folder / "local_resolution.npz", LocalResolution))
-    figure.savefig(folder / "local_resolution.png", dpi=DPI)
+    save_figure(figure, folder / "local_resolution.png")
 
 
 def save_result_pictures(result, out=None):
@@ -63,5 +65,4 @@ def save_result_pictures(result, out=None):
 
 def _save(figure, path):
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI)
-    return path
+    return save_figure(figure, path)

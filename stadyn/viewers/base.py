@@ -8,6 +8,7 @@ from pyworkflow.protocol import params
 from pyworkflow.viewer import DESKTOP_TKINTER, ProtocolViewer, View
 
 from stadyn.core.errors import InputError
+from stadyn.plots.saving import save_figure
 
 PICTURE_FOLDER = "pictures"
 
@@ -37,7 +38,7 @@ class FigureView(View):
         os.makedirs(self.folder, exist_ok=True)
         paths = [os.path.join(self.folder, f"{self.name}.{ending}") for ending in ("png", "svg")]
         for path in paths:
-            self.figure.savefig(path, dpi=150)
+            save_figure(self.figure, path)
         return paths
 
 

@@ -5,6 +5,8 @@ import tkinter as tk
 
 from matplotlib.backends.backend_tkagg import FigureCanvasTkAgg, NavigationToolbar2Tk
 
+from stadyn.core.errors import InputError
+
 SCREEN_DPI = 100
 MAX_SHARE = 0.9
 """Of the screen that a window may fill."""
@@ -21,7 +23,7 @@ class FigureWindow(tk.Toplevel):
         self.bar = tk.Frame(self)
         self.bar.pack(side=tk.BOTTOM, fill=tk.X)
         self.message = tk.StringVar(self)
-        self.add_button("Save PNG and SVG", lambda: self.say("saved " + ", ".join(save())))
+        self.add_button("Save PNG and SVG", lambda: self._save(save))
         tk.Label(self.bar, textvariable=self.message, anchor=tk.E).pack(side=tk.RIGHT, padx=8)
         self.canvas = FigureCanvasTkAgg(figure, master=self)
         self.toolbar = NavigationToolbar2Tk(self.canvas, self, pack_toolbar=False)
@@ -38,6 +40,12 @@ class FigureWindow(tk.Toplevel):
     def say(self, text):
         """A line beside the buttons."""
         self.message.set(text)
+
+    def _save(self, save):
+        try:
+            self.say("saved " + ", ".join(save()))
+        except InputError as error:
+            self.say(str(error))
 
     def _fit(self, figure):
         """Shrink a figure that is larger than the screen, all of it alike."""

@@ -148,10 +148,10 @@ def test_masks_of_other_runs_are_offered(aligned, open_viewer, project):
     other._store()
     project.getRuns(refresh=True)
     mask = open_viewer(aligned)._definition.getParam("maskOfSlices")
-    assert "slab of step 8" in mask.choices and mask.default.get() == 0  # this run used none
+    assert "slab of step 8" in mask.choices and int(mask.default.get()) == 0  # this run used none
     aligned.inputMask.set(given_mask(aligned, block((0, 0, 0), (2, 2, 2)), PIXEL))
     mask = open_viewer(aligned)._definition.getParam("maskOfSlices")
-    assert mask.choices[:2] == ["none", "the mask of this run"] and mask.default.get() == 1
+    assert mask.choices[:2] == ["none", "the mask of this run"] and int(mask.default.get()) == 1
 
 
 def test_a_mask_is_shown_on_the_map_it_was_made_for(make_run, draw):
