@@ -22,7 +22,7 @@ import numpy as np
 
 from .arrays import array_module, to_host
 from .fourier import band
-from .reference import phases, trilinear
+from .reference import POINTS_AT_ONCE, phases, trilinear
 from .rotations import rotation_vectors_to_matrices
 from .search import clip_to_ellipsoid
 
@@ -33,6 +33,8 @@ PRODUCTS_AT_ONCE = 2**18
 """Coefficients multiplied out before one matrix product of the coarse search on a CPU: 2 MiB of its cache."""
 MAX_STEPS = 8
 """Gauss-Newton steps at most; a usual particle needs three."""
+SMALL_GAIN = 1e-4
+"""Relative gain of cc below which a particle has arrived: a tenth of what the noise of a usual particle makes of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,41 +130,75 @@ def _normalized(data, weight):
     return data / xp.maximum(xp.sqrt(xp.sum(data.real**2 + data.imag**2, axis=1)), 1e-30)[:, None]
 
 
-def _model(reference, data, weight, frequencies, rotations, shifts, gradient):
-    """cc and, if asked, gradient and curvature of the least-squares problem at poses (b)."""
+def _rows(array, rows):
+    """Some rows of an array with a row per particle, or an array without rows as it is."""
+    return array if array.ndim == 1 else array[rows]
+
+
+def _blocks(xp, b, m):
+    """(particles, coefficients) slices that cover (b, m); on a CPU each small enough for the processor's cache."""
+    if xp is not np:
+        return [(slice(0, b), slice(0, m))]
+    rows, columns = max(1, POINTS_AT_ONCE // m), min(m, POINTS_AT_ONCE)
+    return [
+        (slice(i, i + rows), slice(j, j + columns)) for i in range(0, b, rows) for j in range(0, m, columns)
+    ]
+
+
+def _products_with_model(reference, data, weight, frequencies, rotations, shifts, gradient):
+    """All real inner products of data, model and the model's six derivatives at poses (b).
+
+    Returns
+    -------
+    (b, 8, 8) float64, or (b, 2, 2) without the derivatives: data, model, turns about
+    the reference's x, y and z (per rad), shifts along the tomogram's x, y and z (per px)
+    """
     xp = array_module(data)
-    q = xp.matmul(frequencies, xp.asarray(rotations, dtype=np.float32))
-    modulation = phases(frequencies, shifts, reference.box_px) * weight
-    values = reference.sample_with_gradient(q) if gradient else reference.sample(q)[None]
-    values *= modulation
-    model = values[0]
-    power = xp.maximum(xp.sum(model.real**2 + model.imag**2, axis=1), 1e-30)
-    overlap = xp.sum(data.real * model.real + data.imag * model.imag, axis=1)
-    cc = overlap / xp.sqrt(power)
+    (b, m), size = data.shape, 8 if gradient else 2
+    turn = xp.asarray(rotations, dtype=np.float32)
+    products = np.zeros((b, size, size))
+    per_pixel = np.complex64(-2j * np.pi / reference.box_px)
+    for rows, columns in _blocks(xp, b, m):
+        h, own = frequencies[columns], weight[..., columns]
+        q = xp.matmul(h, turn[rows])
+        wave = phases(h, shifts[rows], reference.box_px)
+        wave *= _rows(own, rows)
+        stack = xp.empty((size,) + wave.shape, np.complex64)
+        stack[0] = data[rows, columns]
+        if gradient:
+            values = reference.sample_with_gradient(q)
+            values *= wave
+            model, gx, gy, gz = values
+            x, y, z = (xp.ascontiguousarray(q[..., axis]) for axis in range(3))
+            stack[2] = gy * z - gz * y  # grad G x q: a turn of the reference in its own frame
+            stack[3] = gz * x - gx * z
+            stack[4] = gx * y - gy * x
+            along = model * per_pixel
+            for axis in range(3):
+                xp.multiply(along, xp.ascontiguousarray(h[:, axis]), out=stack[5 + axis])
+            stack[1] = model
+        else:
+            xp.multiply(reference.sample(q), wave, out=stack[1])
+        stack = xp.swapaxes(stack.view(np.float32), 0, 1)  # (r, size, 2 p): an inner product takes both parts
+        products[rows] += to_host(xp.matmul(stack, xp.swapaxes(stack, 1, 2)))
+    return products
+
+
+def _model(reference, data, weight, frequencies, rotations, shifts, gradient):
+    """cc at poses (b) and, if asked, its slope and (negative, Gauss-Newton) curvature by the six parameters, float64.
+
+    For data of unit energy and a model M of power P = |M|^2, cc = <data, M> / sqrt(P). The scale that fits the
+    model best is s = <data, M> / P; with it eliminated, slope and curvature are those of the residual's square.
+    """
+    products = _products_with_model(reference, data, weight, frequencies, rotations, shifts, gradient)
+    overlap, power = products[:, 0, 1], np.maximum(products[:, 1, 1], 1e-30)
+    length = np.sqrt(power)
     if not gradient:
-        return cc, None, None
-    _, gx, gy, gz = values
-    x, y, z = q[..., 0], q[..., 1], q[..., 2]
-    jacobian = xp.empty((6,) + model.shape, np.complex64)
-    jacobian[0] = gy * z - gz * y  # grad G x q: a turn of the reference in its own frame
-    jacobian[1] = gz * x - gx * z
-    jacobian[2] = gx * y - gy * x
-    turning = model * np.complex64(-2j * np.pi / reference.box_px)
-    for axis in range(3):
-        jacobian[3 + axis] = turning * frequencies[:, axis]
-    jacobian = xp.ascontiguousarray(xp.swapaxes(jacobian, 0, 1)).view(np.float32)  # (b, 6, 2 m)
-    model = xp.ascontiguousarray(model).view(np.float32)
-    along = xp.matmul(jacobian, model[..., None])  # (b, 6, 1)
-    scale = overlap / power
-    slope = (
-        xp.matmul(jacobian, xp.ascontiguousarray(data).view(np.float32)[..., None])[..., 0]
-        - along[..., 0] * scale[:, None]
-    )
-    curvature = (
-        xp.matmul(jacobian, xp.swapaxes(jacobian, 1, 2)) - along * xp.swapaxes(along, 1, 2) / power[:, None, None]
-    )
-    scale = to_host(scale).astype(float)
-    return cc, to_host(slope).astype(float), to_host(curvature).astype(float) * np.abs(scale)[:, None, None]
+        return overlap / length, None, None
+    along, scale = products[:, 1, 2:], overlap / power
+    slope = products[:, 0, 2:] - along * scale[:, None]
+    curvature = products[:, 2:, 2:] - along[:, :, None] * along[:, None] / power[:, None, None]
+    return overlap / length, slope / length[:, None], curvature * (np.abs(scale) / length)[:, None, None]
 
 
 def refine_poses(
@@ -188,22 +224,28 @@ def refine_poses(
     """
     xp = array_module(data)
     data = _normalized(data, weight)
-    weight = xp.broadcast_to(weight, data.shape)
     rotations = np.array(rotations, float)
     shifts = _within_limits(rotations, np.asarray(shifts, float), anchors, limits_px)
     cc, slope, curvature = _model(reference, data, weight, frequencies, rotations, shifts, True)
-    cc = to_host(cc).astype(float)
     damping = np.full(len(cc), 1e-3)
     active = np.arange(len(cc))
     for _ in range(MAX_STEPS):
         step = _step(slope[active], curvature[active], damping[active], max_turn_deg, max_shift_px)
         trial_rotations = rotations[active] @ rotation_vectors_to_matrices(step[:, :3])
-        trial_shifts = _within_limits(trial_rotations, shifts[active] + step[:, 3:], anchors[active], limits_px)
+        free_shifts = shifts[active] + step[:, 3:]
+        trial_shifts = _within_limits(trial_rotations, free_shifts, anchors[active], limits_px)
+        promised = _promised_gain(slope[active], curvature[active], step)
+        last = (promised < SMALL_GAIN * np.abs(cc[active])) & np.all(np.abs(trial_shifts - free_shifts) < 1e-9, axis=1)
+        ended = active[last]  # so short a step keeps its promise: it is taken without being looked at
+        rotations[ended], shifts[ended] = trial_rotations[last], trial_shifts[last]
+        cc[ended] += promised[last]
+        active, trial_rotations, trial_shifts = active[~last], trial_rotations[~last], trial_shifts[~last]
+        if len(active) == 0:
+            break
         on = xp.asarray(active)
         new_cc, new_slope, new_curvature = _model(
-            reference, data[on], weight[on], frequencies, trial_rotations, trial_shifts, True
+            reference, data[on], _rows(weight, on), frequencies, trial_rotations, trial_shifts, True
         )
-        new_cc = to_host(new_cc).astype(float)
         better = new_cc > cc[active]
         won = active[better]
         gain = new_cc[better] - cc[won]
@@ -211,11 +253,16 @@ def refine_poses(
         slope[won], curvature[won] = new_slope[better], new_curvature[better]
         damping[active] *= np.where(better, 0.2, 10.0)
         small = np.zeros(len(active), bool)
-        small[better] = gain < 1e-4 * np.abs(cc[won])
+        small[better] = gain < SMALL_GAIN * np.abs(cc[won])
         active = active[~small & (damping[active] < 10)]
         if len(active) == 0:
             break
     return rotations, shifts, cc
+
+
+def _promised_gain(slope, curvature, step):
+    """(b,) by how much the quadratic model says that a step raises cc."""
+    return np.einsum("bi,bi->b", slope, step) - 0.5 * np.einsum("bi,bij,bj->b", step, curvature, step)
 
 
 def _within_limits(rotations, shifts, anchors, limits_px):
@@ -238,7 +285,5 @@ def _step(slope, curvature, damping, max_turn_deg, max_shift_px):
 
 def score_poses(reference, data, weight, frequencies, rotations, shifts):
     """(b,) cc of particles at given poses, without moving them."""
-    xp = array_module(data)
     data = _normalized(data, weight)
-    cc, _, _ = _model(reference, data, xp.broadcast_to(weight, data.shape), frequencies, rotations, shifts, False)
-    return to_host(cc).astype(float)
+    return _model(reference, data, weight, frequencies, rotations, shifts, False)[0]

@@ -73,36 +73,49 @@ def trilinear(table, shape, frequencies, gradient=False):
 
 
 def _trilinear(xp, table, shape, frequencies, out):
-    sign = xp.where(frequencies[..., 2] < 0, -1, 1).astype(np.float32)
-    q = frequencies * (OVERSAMPLING * sign)[..., None]
-    low = xp.floor(q)
-    frac = q - low
-    low = low.astype(np.int32)
-    fx, fy, fz = frac[..., 0], frac[..., 1], frac[..., 2]
+    x, y, z = (xp.ascontiguousarray(frequencies[..., axis]) for axis in range(3))
+    sign = xp.where(z < 0, np.float32(-1), np.float32(1))
     side, k = shape[1], shape[1] // 2
-    base = (low[..., 2] * side + (low[..., 1] + k)) * side + (low[..., 0] + k)
+    base, fractions = k * side + k, []
+    for axis, stride in ((x, 1), (y, side), (z, side * side)):
+        axis = axis * sign
+        axis *= OVERSAMPLING
+        low = xp.floor(axis)
+        axis -= low
+        fractions.append(axis)
+        base = base + low.astype(np.int32) * stride
+    fx, fy, fz = fractions
     if table.ndim == 2:
         base += (xp.arange(len(table), dtype=np.int32) * table.shape[1])[:, None]
         table = table.reshape(-1)
     lines, slopes = [], []
     for dz, dy in ((0, 0), (0, 1), (1, 0), (1, 1)):  # four edges along x, then two along y, then z
         at = base + (dz * side + dy) * side
-        first = xp.take(table, at)
-        slope = xp.take(table, at + 1) - first
+        line = xp.take(table, at)
+        at += 1
+        slope = xp.take(table, at)
+        slope -= line
         slopes.append(slope)
-        lines.append(first + slope * fx)
-    bottom_slope, top_slope = lines[1] - lines[0], lines[3] - lines[2]
-    bottom, top = lines[0] + bottom_slope * fy, lines[2] + top_slope * fy
+        line += slope * fx
+        lines.append(line)
+    bottom, bottom_slope = lines[0], lines[1] - lines[0]
+    top, top_slope = lines[2], lines[3] - lines[2]
+    bottom += bottom_slope * fy
+    top += top_slope * fy
     z_slope = top - bottom
-    value = bottom + z_slope * fz
-    out[0].real, out[0].imag = value.real, value.imag * sign
+    bottom += z_slope * fz
+    out[0].real, out[0].imag = bottom.real, bottom.imag * sign
     if len(out) == 4:
         near = slopes[0] + (slopes[1] - slopes[0]) * fy
         far = slopes[2] + (slopes[3] - slopes[2]) * fy
-        gradients = (near + (far - near) * fz, bottom_slope + (top_slope - bottom_slope) * fz, z_slope)
+        far -= near
+        near += far * fz
+        top_slope -= bottom_slope
+        bottom_slope += top_slope * fz
         scale = sign * OVERSAMPLING  # G(-q) = conj G(q): its derivative changes sign as well
-        for target, slope in zip(out[1:], gradients, strict=True):
-            target.real, target.imag = slope.real * scale, slope.imag * OVERSAMPLING
+        for target, slope in zip(out[1:], (near, bottom_slope, z_slope), strict=True):
+            xp.multiply(slope.real, scale, out=target.real)
+            xp.multiply(slope.imag, OVERSAMPLING, out=target.imag)
 
 
 def phases(frequencies, shifts, box_px):
