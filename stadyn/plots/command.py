@@ -3,43 +3,30 @@
 
 from pathlib import Path
 
-from stadyn.core.directional_fsc import DirectionalFSC
-from stadyn.core.fsc import FSCCurve
-from stadyn.core.local_resolution import LocalResolution
-from stadyn.core.sharpening import GuinierFit
 from stadyn.io.mrc import read_header, read_volume
 from stadyn.io.results import read_result
 
-from .directional_fsc import directional_fsc_figure
-from .figures import fsc_figure, guinier_figure, local_resolution_figure, slices_figure
-from .results import figures_of
+from .figures import slices_figure
+from .results import SINGLE, figures_of
 from .saving import save_figure
 
-CURVES = {
-    "fsc": (FSCCurve, fsc_figure),
-    "guinier": (GuinierFit, guinier_figure),
-    "directional_fsc": (DirectionalFSC, directional_fsc_figure),
-}
-"""Name of a result of post-processing, and of its picture; its class, and what draws it."""
+POSTPROCESSED = ("fsc", "guinier", "directional_fsc")
 
 
 def save_postprocess_pictures(folder):
     """fsc.png, slices.png, and where they were made guinier.png and directional_fsc.png of a postprocess folder."""
     folder = Path(folder)
-    for name, (kind, draw) in CURVES.items():
-        result, picture = folder / f"{name}.npz", folder / f"{name}.png"
-        picture.unlink(missing_ok=True)  # of an earlier run that made one more
-        if result.exists():
-            save_figure(draw(read_result(result, kind)), picture)
+    for name in POSTPROCESSED:
+        (folder / f"{name}.png").unlink(missing_ok=True)  # of an earlier run that made one more
+        if (folder / f"{name}.npz").exists():
+            _save_single(folder, name)
     path = folder / "postprocess.mrc"
     save_figure(slices_figure(read_volume(path), read_header(path).pixel_size), folder / "slices.png")
 
 
 def save_local_resolution_pictures(folder):
     """local_resolution.png of a folder that local-resolution wrote."""
-    folder = Path(folder)
-    figure = local_resolution_figure(read_result(folder / "local_resolution.npz", LocalResolution))
-    save_figure(figure, folder / "local_resolution.png")
+    _save_single(Path(folder), "local_resolution")
 
 
 def save_result_pictures(result, out=None):
@@ -61,6 +48,11 @@ def save_result_pictures(result, out=None):
         (draw,) = figures.values()
         return [_save(draw(), target)]
     return [_save(draw(), target / f"{name}.png") for name, draw in figures.items()]
+
+
+def _save_single(folder, name):
+    kind, draw = SINGLE[name]
+    save_figure(draw(read_result(folder / f"{name}.npz", kind)), folder / f"{name}.png")
 
 
 def _save(figure, path):

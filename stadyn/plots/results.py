@@ -10,9 +10,10 @@ from stadyn.core.fsc import FSCCurve
 from stadyn.core.lattice_quality import LatticeQuality
 from stadyn.core.local_resolution import LocalResolution
 from stadyn.core.particles import ParticleTable
+from stadyn.core.refinement import IterationReference
 from stadyn.core.selection import CCThreshold, LatitudeFit
 from stadyn.core.sharpening import GuinierFit
-from stadyn.io.convergence import read_convergence
+from stadyn.io.convergence import ITERATIONS, read_convergence, read_iterations
 from stadyn.io.mrc import read_header, read_volume
 from stadyn.io.results import read_result
 
@@ -23,6 +24,7 @@ from .figures import (
     convergence_figure,
     fsc_figure,
     guinier_figure,
+    iteration_figure,
     latitude_figure,
     local_resolution_figure,
     orientations_figure,
@@ -31,6 +33,14 @@ from .figures import (
 )
 from .lattice import lattice_quality_figure
 
+SINGLE = {
+    "fsc": (FSCCurve, fsc_figure),
+    "directional_fsc": (DirectionalFSC, directional_fsc_figure),
+    "guinier": (GuinierFit, guinier_figure),
+    "local_resolution": (LocalResolution, local_resolution_figure),
+    "lattice_quality": (LatticeQuality, lattice_quality_figure),
+}
+"""Name of a result's file and picture; the result's class, and what draws it alone."""
 # What stands before the name of a tomogram or group in a file's name.
 NAMED = {CCThreshold: "threshold_", LatitudeFit: "latitude_"}
 WRITTEN_FOR_JOBS = ("input_*", "checkpoint_*", "*/input_*", "*/checkpoint_*", "*/*/checkpoint_*", "*/*/input_*")
@@ -50,6 +60,9 @@ def figures_of(path):
     for file in sorted(path.rglob("*")):
         if file.is_file() and not any(file.match(pattern) for pattern in WRITTEN_FOR_JOBS) and _drawable(file):
             figures.update({f"{_place(file, path)}{name}": draw for name, draw in _of_file(file, quiet=True).items()})
+    for folder in [path] if path.name == ITERATIONS else sorted(path.rglob(ITERATIONS)):
+        for group, references in read_iterations(folder.parent).items():
+            figures[f"{_place(folder, path)}iterations_{group}"] = partial(iteration_figure, references)
     if not figures:
         raise InputError(f"{path} holds no result that can be drawn: give the folder of a finished run")
     return figures
@@ -61,7 +74,8 @@ def _drawable(file):
 
 def _place(file, root):
     """The folders between, as the start of a name; the host's own \"extra\" says nothing."""
-    return "".join(f"{part}_" for part in file.parent.relative_to(root).parts if part != "extra")
+    between = () if file == root else file.parent.relative_to(root).parts
+    return "".join(f"{part}_" for part in between if part != "extra")
 
 
 def _of_file(path, quiet=False):
@@ -79,23 +93,20 @@ def _slices(path):
 
 
 def _of_result(path, result, quiet):
-    single = {
-        FSCCurve: ("fsc", fsc_figure),
-        DirectionalFSC: ("directional_fsc", directional_fsc_figure),
-        GuinierFit: ("guinier", guinier_figure),
-        LocalResolution: ("local_resolution", local_resolution_figure),
-        LatticeQuality: ("lattice_quality", lattice_quality_figure),
-    }
     kind = type(result)
-    if kind in single:
-        name, draw = single[kind]
-        return {name: partial(draw, result)}
+    for name, (single, draw) in SINGLE.items():
+        if kind is single:
+            return {name: partial(draw, result)}
     if kind in NAMED:
         group = path.stem.removeprefix(NAMED[kind])
         draw = cc_figure if kind is CCThreshold else latitude_figure
         return {path.stem: partial(draw, {group: result})}
     if kind is ParticleTable and len(result):
         return _of_particles(path, result)
+    if kind is IterationReference and not quiet:
+        group = read_iterations(path.parents[1])[result.group]
+        before = [r for r in group if (r.round, r.iteration) <= (result.round, result.iteration)]
+        return {path.stem: partial(iteration_figure, before)}
     if quiet:
         return {}
     raise InputError(f"{path} holds a {kind.__name__}, of which there is no picture")

@@ -3,39 +3,33 @@
 
 from pathlib import Path
 
-from stadyn.core.directional_fsc import DirectionalFSC
-from stadyn.core.fsc import FSCCurve
-from stadyn.core.local_resolution import LocalResolution
 from stadyn.core.particles import ParticleTable
 from stadyn.core.selection import CCThreshold, LatitudeFit
-from stadyn.core.sharpening import GuinierFit
 from stadyn.io.convergence import read_convergence
 from stadyn.io.mrc import read_header, read_volume
 from stadyn.io.results import read_result
 
-from .directional_fsc import directional_fsc_figure
 from .figures import (
     averages_figure,
     by_tomogram,
     cc_figure,
     convergence_figure,
-    fsc_figure,
-    guinier_figure,
     latitude_figure,
-    local_resolution_figure,
     neighbours_figure,
     particles_figure,
     slices_figure,
 )
+from .results import SINGLE
 
 MOST_TOGETHER = 12
 """Tomograms that still find room in one figure."""
-SINGLE = (
-    ("fsc.npz", FSCCurve, fsc_figure, "Fourier shell correlation of the half-maps"),
-    ("directional_fsc.npz", DirectionalFSC, directional_fsc_figure, "Fourier shell correlation inside cones"),
-    ("guinier.npz", GuinierFit, guinier_figure, "Guinier plot"),
-    ("local_resolution.npz", LocalResolution, local_resolution_figure, "Local resolution"),
-)
+CAPTIONS = {
+    "fsc": "Fourier shell correlation of the half-maps",
+    "directional_fsc": "Fourier shell correlation inside cones",
+    "guinier": "Guinier plot",
+    "local_resolution": "Local resolution",
+}
+"""Name of a result in `stadyn.plots.results.SINGLE`, and what is written under its picture."""
 MAPS = {"postprocess.mrc": "The final map, protein bright", "final_map.mrc": "The final map, protein bright"}
 
 
@@ -48,8 +42,9 @@ def run_figures(folder):
         records = read_convergence(path.parent)
         if len(records) > 1:
             figures.append(("Convergence of the alignment", convergence_figure(records)))
-    for name, kind, draw, caption in SINGLE:
-        figures += [(caption, draw(read_result(path, kind))) for path in sorted(folder.rglob(name))]
+    for name, caption in CAPTIONS.items():
+        kind, draw = SINGLE[name]
+        figures += [(caption, draw(read_result(path, kind))) for path in sorted(folder.rglob(f"{name}.npz"))]
     for name, caption in MAPS.items():
         for path in sorted(folder.rglob(name)):
             figures.append((caption, slices_figure(read_volume(path), read_header(path).pixel_size)))

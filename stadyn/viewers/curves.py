@@ -6,24 +6,11 @@ from glob import glob
 
 from pyworkflow.protocol import params
 
-from stadyn.core.directional_fsc import DirectionalFSC
-from stadyn.core.fsc import FSCCurve
-from stadyn.core.lattice_quality import LatticeQuality
-from stadyn.core.local_resolution import LocalResolution
 from stadyn.core.selection import CCThreshold, LatitudeFit
-from stadyn.core.sharpening import GuinierFit
 from stadyn.io.convergence import read_convergence
 from stadyn.io.results import read_result
-from stadyn.plots.directional_fsc import directional_fsc_figure
-from stadyn.plots.figures import (
-    cc_figure,
-    convergence_figure,
-    fsc_figure,
-    guinier_figure,
-    latitude_figure,
-    local_resolution_figure,
-)
-from stadyn.plots.lattice import lattice_quality_figure
+from stadyn.plots.figures import cc_figure, convergence_figure, latitude_figure
+from stadyn.plots.results import SINGLE
 
 from .base import Picture
 from .thresholds import interaction
@@ -35,7 +22,7 @@ MAX_GROUPS = 3
 class ResultFiles(Picture):
     """A picture of result files of one class, `pattern` below the run's results, one figure of all of them."""
 
-    pattern, kind, draw, stem = None, None, None, ""
+    pattern, kind, stem = None, None, ""
 
     def available(self, protocol):
         return bool(self.paths(protocol))
@@ -101,7 +88,21 @@ class Latitudes(ResultFiles):
         return {"cc_against_latitude": latitude_figure({name: fits[name] for name in names})}
 
 
-class FSC(ResultFiles):
+class SingleResult(ResultFiles):
+    """A picture of one result file: `result`, one of `stadyn.plots.results.SINGLE`, in the folder `folder`."""
+
+    result, folder = None, "."
+
+    def paths(self, protocol):
+        path = protocol.resultPath(self.folder, f"{self.result}.npz")
+        return {self.result: path} if os.path.exists(path) else {}
+
+    def figures(self, viewer):
+        kind, draw = SINGLE[self.result]
+        return {name: draw(read_result(path, kind)) for name, path in self.paths(viewer.protocol).items()}
+
+
+class FSC(SingleResult):
     """Step 9: the four curves."""
 
     name, label = "FSC", "Fourier shell correlation"
@@ -109,43 +110,39 @@ class FSC(ResultFiles):
         "The corrected curve counts. It should fall to zero and stay there; a phase-randomised curve that is still "
         "high at the resolution claimed means that the mask is too tight."
     )
-    pattern, kind = "postprocess/fsc.npz", FSCCurve
-
-    def figures(self, viewer):
-        return {name: fsc_figure(curve) for name, curve in self.results(viewer).items()}
+    result, folder = "fsc", "postprocess"
 
 
-class Guinier(ResultFiles):
+class Guinier(SingleResult):
     """Step 9: how the B-factor was found."""
 
     name, label = "Guinier", "Guinier plot"
     help = "ln of the amplitude against 1/d². The slope of the fitted line is a quarter of the B-factor."
-    pattern, kind = "postprocess/guinier.npz", GuinierFit
-
-    def figures(self, viewer):
-        return {name: guinier_figure(fit) for name, fit in self.results(viewer).items()}
+    result, folder = "guinier", "postprocess"
 
 
-class DirectionalFSCs(ResultFiles):
+class DirectionalFSCs(SingleResult):
     """Step 9: whether the map is as good along the beam as across it."""
 
     name, label = "DirectionalFSC", "FSC by direction"
     help = "FSC in cones of Fourier space, the axes among them: the missing wedge and preferred views make it uneven."
-    pattern, kind = "postprocess/directional_fsc.npz", DirectionalFSC
-
-    def figures(self, viewer):
-        return {name: directional_fsc_figure(result) for name, result in self.results(viewer).items()}
+    result, folder = "directional_fsc", "postprocess"
 
 
-class LocalResolutions(ResultFiles):
+class LocalResolutions(SingleResult):
     """Step 9: where the map is good."""
 
     name, label = "LocalResolution", "Local resolution"
     help = "Two slices through the centre of the box and the distribution within the mask, in Å."
-    pattern, kind = "local-resolution/local_resolution.npz", LocalResolution
+    result, folder = "local_resolution", "local-resolution"
 
-    def figures(self, viewer):
-        return {name: local_resolution_figure(result) for name, result in self.results(viewer).items()}
+
+class LatticeMeasures(SingleResult):
+    """How particles fit the lattice of their neighbours."""
+
+    name, label = "Lattice", "Fit to the lattice"
+    help = "Neighbours, their distance, angles to them, and the order score, in each tomogram; and each VLP."
+    result = "lattice_quality"
 
 
 class Convergence(Picture):
@@ -168,14 +165,3 @@ class Convergence(Picture):
 
     def figures(self, viewer):
         return {"convergence": convergence_figure(self._records(viewer.protocol))}
-
-
-class LatticeMeasures(ResultFiles):
-    """How particles fit the lattice of their neighbours."""
-
-    name, label = "Lattice", "Fit to the lattice"
-    help = "Neighbours, their distance, angles to them, and the order score, in each tomogram; and each VLP."
-    pattern, kind = "lattice_quality.npz", LatticeQuality
-
-    def figures(self, viewer):
-        return {name: lattice_quality_figure(result) for name, result in self.results(viewer).items()}
