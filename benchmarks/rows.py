@@ -83,5 +83,6 @@ def errors_no_larger(ours, theirs):
 
 
 def per_particle(spent, count):
-    """Milliseconds and particles per second, from seconds for `count` particles."""
-    return f"{1e3 * spent / count:.3g} ms ({count / spent:.3g}/s)"
+    """Time of one and particles per second, from seconds for `count` particles."""
+    each = spent / count
+    return f"{each:.3g} s ({1 / each:.3g}/s)" if each >= 1 else f"{1e3 * each:.3g} ms ({1 / each:.3g}/s)"
