@@ -12,6 +12,7 @@ from .io.settings import write_json
 
 COMMANDS = {
     "align": ("stadyn.jobs.align", "align particles to a reference, in rounds"),
+    "align-chunk": ("stadyn.jobs.chunk_worker", "work on chunks of an alignment, which starts this itself"),
     "average": ("stadyn.jobs.average", "average particles at their poses"),
     "score": ("stadyn.jobs.score", "cross-correlation of particles with a reference at their poses"),
     "select": ("stadyn.jobs.select", "select particles by cross-correlation, rebuilding the reference"),

@@ -41,7 +41,7 @@ class LocalCrew:
         return tuple(sum_particles(self._whole_band, table, self.threads, chosen=chosen) for chosen in (first, ~first))
 
     def parts(self, table, first, strands):
-        """[(`AverageSum`, `AverageSum`)] like `sums`, but of each of `strands` shares of the batches, not yet merged."""
+        """[(`AverageSum`, `AverageSum`)] like `sums`, but of each of `strands` shares of the batches, unmerged."""
         sums = [
             strand_sums(self._whole_band, table, self.threads, chosen=chosen, strands=strands)
             for chosen in (first, ~first)

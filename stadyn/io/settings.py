@@ -19,12 +19,14 @@ NUMBER, WHOLE, TEXT, LIST, OBJECT = "a number", "a whole number", "text", "a lis
 KINDS = {
     NUMBER: "box_angst fmin lowpass_angst margin exclusion_radius_angst membrane_angst pixel_size tilt_min_deg"
     " tilt_max_deg",
-    WHOLE: "seed threads processes rebuilds binning most",
-    TEXT: "output particles boxes mask engine score reference_filter symmetry id path model",
+    WHOLE: "seed threads processes chunks rebuilds binning most",
+    TEXT: "output submit particles boxes mask engine score reference_filter symmetry id path model",
     LIST: "tomograms rounds group_by gpu radius_angst tilts_deg doses shape",
     OBJECT: "reference thresholds microscope",
 }
 """What the settings of jobs hold, by their keys; null is none of it, and left to the job."""
+LONGEST = 80
+"""Characters of a value that an error quotes."""
 CLASSES = {NUMBER: Real, WHOLE: Integral, TEXT: (str, os.PathLike), LIST: (list, tuple, np.ndarray), OBJECT: Mapping}
 
 
@@ -46,7 +48,7 @@ def read_settings(path, allowed=None, required=()):
         if len(seen) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
-            raise InputError(f'settings {path} give "{twice}" twice in one place: keep one')
+            raise InputError(f'settings {path} give {_shown(twice)} twice in one place: keep one')
         return seen
 
     def no_number(word):
@@ -60,7 +62,7 @@ def read_settings(path, allowed=None, required=()):
     except (RecursionError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"settings {path} cannot be read ({error}): correct them") from error
+        raise InputError(f"settings {path} cannot be read ({str(error)[:100]}): correct them") from error
     if not isinstance(settings, dict):
         raise InputError(f'settings {path} hold a {type(settings).__name__}, not an object: write {{"key": value}}')
     return check_keys(settings, allowed, required, f"settings {path}")
@@ -69,7 +71,7 @@ def read_settings(path, allowed=None, required=()):
 def check_keys(mapping, allowed=None, required=(), where="settings"):
     """`mapping` itself, or an InputError that names a key of `where` which is unknown, missing or of another kind."""
     if not isinstance(mapping, Mapping):
-        raise InputError(f'{where} hold {mapping!r}, not {OBJECT}: write {{"key": value}}')
+        raise InputError(f'{where} hold {_shown(mapping)}, not {OBJECT}: write {{"key": value}}')
     missing = [key for key in required if key not in mapping]
     if missing:
         raise InputError(f'{where} lack "{missing[0]}": add it')
@@ -79,7 +81,7 @@ def check_keys(mapping, allowed=None, required=(), where="settings"):
             if key not in known:
                 close = difflib.get_close_matches(key, known, 1)
                 remedy = f'did you mean "{close[0]}"?' if close else f"known are {', '.join(sorted(set(known)))}"
-                raise InputError(f'{where} hold an unknown key "{key}": {remedy}')
+                raise InputError(f'{where} hold an unknown key {_shown(key)}: {remedy}')
         _check_kinds(mapping, where)
     return mapping
 
@@ -90,7 +92,13 @@ def _check_kinds(mapping, where):
         for key in names.split():
             value = mapping.get(key)
             if value is not None and (not isinstance(value, CLASSES[kind]) or isinstance(value, bool)):
-                raise InputError(f'"{key}" in {where} is {value!r}: give {kind}')
+                raise InputError(f'"{key}" in {where} is {_shown(value)}: give {kind}')
+
+
+def _shown(value):
+    """A value as it stands in a sentence: quoted, on one line, not too long."""
+    text = f'"{value}"' if isinstance(value, str) and value.isprintable() else repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def write_json(path, obj):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stadyn.core.averaging import finish
 from stadyn.core.errors import InputError
 from stadyn.core.particle_data import BATCH
 from stadyn.core.particles import ParticleTable
@@ -23,6 +24,7 @@ from stadyn.io.mrc import write_volume
 from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import check_keys, read_settings, write_json
 
+from .chunks import ELSEWHERE, ChunkCrew, Processes, exchange_folder
 from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work, alone_in_its_folder, peak_memory
 from .processes import ProcessCrew
 
@@ -34,25 +36,37 @@ REFERENCE_FILTERS = (LOWPASS, BY_FSC)
 def add_arguments(parser):
     """The command line of the job."""
     parser.add_argument("settings", help="settings file (JSON)")
+    parser.add_argument("--chunks", type=int, metavar="N", help="share the particles between N jobs")
+    parser.add_argument(
+        "--submit",
+        metavar="COMMAND",
+        help="how such a job is given to a queue, which must wait for its end: 'sbatch --wait --wrap \"{command}\"'",
+    )
 
 
 def run(args):
     """Run the job from a settings file."""
-    run_settings(read_settings(args.settings))
+    given = {key: getattr(args, key) for key in ("chunks", "submit") if getattr(args, key) is not None}
+    run_settings({**read_settings(args.settings), **given})
 
 
 @alone_in_its_folder
-def run_settings(settings):
+def run_settings(settings, launcher=None):
     """Align as the settings say; writes particles.npz, average_<group>.mrc and convergence.json.
 
     While it runs, reference_<group>.mrc is the reference of the iteration under way; slices and FSC of the references
     of all iterations stay in the folder iterations.
 
+    Parameters
+    ----------
+    settings : dict
+    launcher : how the jobs of "chunks" are started, see `ChunkCrew`; by default as processes or by "submit"
+
     Returns
     -------
     ParticleTable, same rows, order and ids as the input
     """
-    allowed = (*COMMON_ALLOWED, "reference", "engine", "score", "reference_filter", "processes")
+    allowed = (*COMMON_ALLOWED, "reference", "engine", "score", "reference_filter", *ELSEWHERE)
     check_keys(settings, allowed, (*COMMON_REQUIRED, "rounds"), "the settings of align")
     engine = settings.get("engine", "fast")
     if engine not in ENGINES:
@@ -66,7 +80,8 @@ def run_settings(settings):
     rounds = tuple(AlignmentRound.from_dict(r) for r in settings["rounds"])
     if not rounds:
         raise InputError("no rounds are given: an alignment needs at least one")
-    work, devices = Work(settings), _devices(settings)
+    chunks = _chunks(settings)
+    work, devices = Work({**settings, "gpu": None} if chunks else settings), _devices(settings)
     work.progress.per_step = BATCH
     table = work.table
     if settings.get("randomize_azimuth"):
@@ -76,7 +91,10 @@ def run_settings(settings):
         print("fast engine: ranges and limits of the rounds count, samplings and refine levels do not", flush=True)
     with ExitStack() as stack:
         crew = None
-        if devices is not None:
+        if chunks:
+            launcher = launcher or Processes(exchange_folder(work.output), settings.get("submit"))
+            crew = stack.enter_context(ChunkCrew(settings, work, chunks, launcher))
+        elif devices is not None:
             crew = stack.enter_context(ProcessCrew(settings, work.box_px, work.pixel_size, engine, score, devices))
         final, records = _align_groups(work, table, refinement, crew)
     print(peak_memory(work.xp), flush=True)
@@ -93,6 +111,22 @@ def _devices(settings):
     return [None] * processes if processes > 1 and not gpus else None
 
 
+def _chunks(settings):
+    """How many jobs share the work, 0 for none but this; InputError for settings that do not go together."""
+    chunks = settings.get("chunks")
+    if chunks is None:
+        if settings.get("submit"):
+            raise InputError('"submit" is given without "chunks": say how many jobs are to share the work')
+        return 0
+    if chunks < 1:
+        raise InputError(f'"chunks" is {chunks}: give 1 or more')
+    if (settings.get("processes") or 1) > 1:
+        raise InputError('"chunks" and "processes" both share the work: give one of them')
+    if settings.get("submit") and len(settings.get("gpu") or []) > 1:
+        raise InputError(f'"gpu" is {settings["gpu"]}, but jobs of "submit" work on one GPU each: give [0]')
+    return chunks
+
+
 def _align_groups(work, table, refinement, crew):
     """Every group to its end, with its average; returns the table and the IterationRecords."""
     mask, records, final = work.mask(), [], table
@@ -107,10 +141,13 @@ def _align_groups(work, table, refinement, crew):
         )  # fmt: skip
         records += checkpoint.records
         final = _with_rows(final, aligned, rows)
-        average = average_group(
-            work.source, aligned, rows, work.box_px, work.box_px // 2 - 1, refinement.rounds[-1].symmetry, work.fmin,
-            work.threads, work.xp,
-        )  # fmt: skip
+        high, symmetry = work.box_px // 2 - 1, refinement.rounds[-1].symmetry
+        if isinstance(crew, ChunkCrew):
+            average = finish(crew.total(aligned, rows, high), symmetry, work.fmin)
+        else:
+            average = average_group(
+                work.source, aligned, rows, work.box_px, high, symmetry, work.fmin, work.threads, work.xp
+            )
         work.write_average(group, average)
         print(f"{group}: {len(rows)} particles aligned, mean cc {np.nanmean(aligned.cc[rows]):.4f}", flush=True)
     return final, records
@@ -138,7 +175,7 @@ class Checkpoint:
         self.path = Path(folder) / f"checkpoint_{group}.npz"
         self.round_path = Path(folder) / f"checkpoint_{group}_round.npz"
         self.note = Path(folder) / f"checkpoint_{group}.json"
-        relevant = {k: v for k, v in settings.items() if k not in ("threads", "gpu", "processes")}
+        relevant = {k: v for k, v in settings.items() if k not in ("threads", "gpu", *ELSEWHERE)}
         key = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode())
         maps = [settings.get("mask"), (settings.get("reference") or {}).get(group)]
         maps.append((settings.get("reference") or {}).get("*"))

@@ -119,11 +119,11 @@ def alone_in_its_folder(run_settings):
     """A job's `run_settings` that no other process can run into the same output folder at the same time."""
 
     @functools.wraps(run_settings)
-    def run_alone(settings):
+    def run_alone(settings, **more):
         if not isinstance(settings.get("output"), (str, Path)):
-            return run_settings(settings)  # which says what is wrong
+            return run_settings(settings, **more)  # which says what is wrong
         with claimed(settings["output"]):
-            return run_settings(settings)
+            return run_settings(settings, **more)
 
     return run_alone
 
