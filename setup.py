@@ -37,11 +37,12 @@ setup(
         "mrcfile",
         "scikit-learn",
         "emtable",
+        "psutil",
     ],
     extras_require={
         "gpu": ["cupy-cuda12x>=13,<14"],  # CuPy 14 needs a newer NumPy than the host pins
-        "test": ["pytest", "hypothesis", "psutil"],
-        "dev": ["pytest", "hypothesis", "psutil", "ruff"],
+        "test": ["pytest", "hypothesis"],
+        "dev": ["pytest", "hypothesis", "ruff"],
     },
     entry_points={"pyworkflow.plugin": "stadyn = stadyn"},
 )

@@ -28,6 +28,9 @@ from stadyn.core.symmetry import symmetry_order
 from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import read_settings, write_json
 
+from .orphans import StopsItsOrphans
+from .ranges import has_wrong_numbers, wrong_choices
+
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 SUMMARY = "summary.json"
 TRIES = 3
@@ -57,7 +60,7 @@ def symmetry_check(symmetry):
     return partial(symmetry_order, symmetry)
 
 
-class StadynProtocol(EMProtocol, ProtTomoBase):
+class StadynProtocol(StopsItsOrphans, EMProtocol, ProtTomoBase):
     """Base of every protocol here; a subclass defines the form, the steps, and what `_checks`.
 
     Members for subclasses
@@ -234,6 +237,9 @@ class StadynProtocol(EMProtocol, ProtTomoBase):
         return []
 
     def _validate(self):
+        wrong = wrong_choices(self)
+        if wrong or has_wrong_numbers(self):
+            return wrong  # the host names the numbers; the checks below rely on them
         required = [name for name, param in self._definition.iterPointerParams() if self._isRequired(name, param)]
         if any(self._isEmpty(name) for name in required):
             return validation_errors(*self._formChecks())  # the host itself says which are empty

@@ -110,6 +110,21 @@ def test_what_outlives_a_killed_replay_is_waited_for_and_not_run_twice(tmp_path,
     assert stdout.read_text().count("PROTOCOL -----------------") == 1
 
 
+def test_a_job_that_outlives_its_protocol_is_stopped_and_goes_on(tmp_path, data, whole):
+    process = start(tmp_path, data)
+    wait_until(lambda: checkpoints(tmp_path))
+    members = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    orphans = [member for member in members if "--ended" in member.cmdline()]
+    kill([member for member in members if member not in orphans and "--ended" not in " ".join(member.cmdline())])
+    process.wait()
+    (orphan,) = orphans
+    orphan.suspend()  # whatever this machine's speed, it still holds its folder
+    finished(start(tmp_path, data, "--resume"))
+    assert not orphan.is_running() and same(aligned(tmp_path), whole) and not list(tmp_path.rglob(".*.part"))
+    (stdout,) = tmp_path.glob("projects/one/Runs/*ProtAlign/logs/run.stdout")
+    assert f"(process {orphan.pid}): they are stopped" in stdout.read_text()
+
+
 def test_a_project_whose_making_was_cut_short_is_made_anew(tmp_path, data, whole):
     process = start(tmp_path, data)
     wait_until(lambda: (tmp_path / "projects" / "one" / "project.sqlite").exists())
