@@ -1,57 +1,225 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An alignment in chunks gives what one process gives, whatever happens to those that work on the chunks."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
-import time
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from stadyn.__main__ import main
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
 from stadyn.io.results import read_result
-from stadyn.jobs import align
+from stadyn.io.settings import read_settings, write_json
+from stadyn.jobs import align, chunks
+from stadyn.jobs.chunk_exchange import Exchange
+from stadyn.jobs.chunk_worker import Worker
+from stadyn.jobs.chunks import Processes
 from stadyn.tests.core.planted import misaligned, plant
 
 from .planted_files import ROUND, written
 
 BOX = 24
-REPOSITORY = Path(__file__).parents[3]
+
+
+class Threads:
+    """A launcher whose workers are threads of this process, which start in no time."""
+
+    watch_seconds = 0.05
+
+    def __init__(self):
+        self.threads, self.started = {}, []
+
+    def start(self, worker, words):
+        settings = read_settings(words[words.index("align-chunk") + 1])
+        exchange, session = Exchange(settings.pop("exchange")), words[words.index("--session") + 1]
+        self.started.append(worker)
+        thread = threading.Thread(target=self.serve, args=(Worker(settings, exchange, worker, session),), daemon=True)
+        self.threads[worker] = thread
+        thread.start()
+
+    def serve(self, worker):
+        worker.serve()
+
+    def ended(self, worker):
+        return None if self.threads[worker].is_alive() else "lost"
+
+    def stop(self, worker):
+        self.threads[worker].join(timeout=10)
+
+    def log(self, worker):
+        return f"log of {worker}"
 
 
 @pytest.fixture(scope="module")
 def planted():
-    return plant(150, BOX, snr=1.0, seed=3, tomogram_ids=("a", "b"))
+    return plant(300, BOX, snr=1.0, seed=3, tomogram_ids=("a", "b"))
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, planted):
-    """Settings of two rounds with a given symmetry, and the folder of their result by one process."""
+    """Settings of two rounds, and the folder of their result by one process: ten batches, so chunks are uneven."""
     folder = tmp_path_factory.mktemp("chunks")
     start = misaligned(planted.truth, 5.0, 1.0)
-    wide = {**ROUND, "iterations": 2, "cone_range_deg": 12, "inplane_range_deg": 12, "symmetry": "C2"}
-    settings = written(folder, planted, start, rounds=[wide, ROUND], group_by=["tomogram"], reference_filter="fsc")
+    wide = {**ROUND, "iterations": 2, "cone_range_deg": 12, "inplane_range_deg": 12}
+    fine = {**ROUND, "symmetry": "C2", "highpass_angst": 60}
+    settings = written(folder, planted, start, rounds=[wide, fine], reference_filter="fsc")
     settings["output"] = str(folder / "whole")
     align.run_settings(settings)
     return settings
 
 
-def same_results(one, other):
-    first, second = (read_result(Path(folder) / "particles.npz", ParticleTable) for folder in (one, other))
+def results(folder):
+    return read_result(Path(folder) / "particles.npz", ParticleTable), Path(folder) / "average_all.mrc"
+
+
+def assert_same(one, other):
+    (first, map_of_first), (second, map_of_second) = results(one), results(other)
     assert np.array_equal(first.rotations, second.rotations) and np.array_equal(first.positions, second.positions)
-    assert np.array_equal(first.cc, second.cc)
-    for group in ("a", "b"):
-        names = [Path(folder) / f"average_{group}.mrc" for folder in (one, other)]
-        assert names[0].read_bytes() == names[1].read_bytes()
+    assert np.array_equal(first.cc, second.cc) and map_of_first.read_bytes() == map_of_second.read_bytes()
 
 
-@pytest.mark.parametrize("chunks", [1, 4])
-def test_chunks_give_the_bits_of_one_process(tmp_path, whole, chunks):
-    align.run_settings({**whole, "output": str(tmp_path), "chunks": chunks})
-    same_results(whole["output"], tmp_path)
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_chunks_that_divide_the_strands_give_the_bits_of_one_process(tmp_path, whole, number):
+    align.run_settings({**whole, "output": str(tmp_path), "chunks": number}, launcher=Threads())
+    assert_same(whole["output"], tmp_path)
     assert not (tmp_path / "chunks").exists()
+
+
+def test_another_number_of_chunks_gives_the_same_but_for_rounding(tmp_path, whole, planted):
+    found = align.run_settings({**whole, "output": str(tmp_path), "chunks": 3}, launcher=Threads())
+    expected, _ = results(whole["output"])
+    assert np.abs(expected.rotations - found.rotations).max() < 1e-5
+    assert np.abs(expected.positions - found.positions).max() < 1e-4
+    assert np.abs(found.positions - planted.truth.positions).max() < 0.5 < 1.0  # the start was 1 px off
+
+
+def test_a_killed_worker_costs_nothing_but_time(tmp_path, whole, capsys):
+    class Killing(Processes):
+        watch_seconds = 0.0
+        killed = 0
+
+        def ended(self, worker):
+            claims = {p.name.split("_", 1)[1] for p in self.folder.glob("claim_*_2")}
+            at_work = claims - {p.stem.split("_", 1)[1] for p in self.folder.glob("answer_*_2.npz")}
+            if worker == 2 and at_work and not self.killed:
+                self.killed = self._processes[2].pid
+                os.kill(self.killed, signal.SIGKILL)
+                self._processes[2].wait()
+            return super().ended(worker)
+
+    launcher = Killing(tmp_path / "chunks")
+    align.run_settings({**whole, "output": str(tmp_path), "chunks": 4}, launcher=launcher)
+    assert launcher.killed
+    assert "worker 2 was lost (killed by signal 9): it is sent again" in capsys.readouterr().out
+    assert_same(whole["output"], tmp_path)
+
+
+def test_what_was_finished_when_all_was_lost_is_used_again(tmp_path, whole, monkeypatch):
+    settings = {**whole, "output": str(tmp_path), "chunks": 4}
+    done, answer = [], Worker.answer
+
+    def counted(self, request, chunk):
+        done.append((request.settings is not None, request.table.positions.sum(), chunk))
+        return answer(self, request, chunk)
+
+    class Dying(Threads):
+        def serve(self, worker):
+            if worker.number != 3:
+                super().serve(worker)
+
+        def ended(self, worker):
+            if len(list((tmp_path / "chunks").glob("answer_*"))) == 7:  # all sums, and the poses of three chunks
+                raise KeyboardInterrupt
+            return None
+
+    monkeypatch.setattr(Worker, "answer", counted)
+    monkeypatch.setattr("stadyn.jobs.chunk_worker.GRACE_SECONDS", 0.5)
+    with pytest.raises(KeyboardInterrupt):
+        align.run_settings(settings, launcher=Dying())
+    before = len(done)
+    assert before >= 7
+    align.run_settings(settings, launcher=Threads())
+    assert len(set(done)) == len(done), "a chunk was done twice"
+    assert_same(whole["output"], tmp_path)
+
+
+def test_a_worker_that_never_comes_is_replaced_by_the_others(tmp_path, whole, monkeypatch):
+    class Queued(Threads):
+        def serve(self, worker):
+            if worker.number == 1:
+                super().serve(worker)
+
+        def ended(self, worker):
+            return None
+
+    monkeypatch.setattr("stadyn.jobs.chunk_worker.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(chunks, "LEAVE_SECONDS", 0.1)
+    align.run_settings({**whole, "output": str(tmp_path), "chunks": 4}, launcher=Queued())
+    assert_same(whole["output"], tmp_path)
+
+
+def test_a_damaged_answer_is_given_again(tmp_path, whole, monkeypatch):
+    leave, damaged = Exchange.answer, []
+
+    def leave_damaged(self, name, chunk, answer):
+        leave(self, name, chunk, answer)
+        if not damaged:
+            damaged.append(chunk)
+            path = self.answer_path(name, chunk)
+            path.write_bytes(path.read_bytes()[:-100])
+
+    monkeypatch.setattr(Exchange, "answer", leave_damaged)
+    align.run_settings({**whole, "output": str(tmp_path), "chunks": 2}, launcher=Threads())
+    assert damaged
+    assert_same(whole["output"], tmp_path)
+
+
+def test_a_chunk_that_is_lost_again_and_again_ends_the_run_with_a_sentence(tmp_path, whole, monkeypatch):
+    def fail(self, request, chunk):
+        if chunk == 2:
+            raise EOFError  # gone with its claim, like a process that was killed
+        return answer(self, request, chunk)
+
+    answer = Worker.answer
+    monkeypatch.setattr(Worker, "answer", fail)
+    launcher = Threads()
+    with pytest.raises(InputError, match="chunk 2 of 2 was lost 3 times.*see log of .*run the same again"):
+        align.run_settings({**whole, "output": str(tmp_path), "chunks": 2}, launcher=launcher)
+
+
+def test_what_a_worker_refuses_is_what_the_run_says(tmp_path, whole, capsys):
+    write_json(tmp_path / "settings.json", {**whole, "output": str(tmp_path / "out"), "gpu": [99]})
+    assert main(["align", str(tmp_path / "settings.json"), "--chunks", "1", "--submit", "{command}"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("stadyn align: chunk 1 of 1 was lost 3 times, at last with") and error.count("\n") == 1
+    assert "GPU" in error
+
+
+@pytest.mark.parametrize(
+    "more, sentence",
+    [
+        ({"chunks": 0}, '"chunks" is 0: give 1 or more'),
+        ({"submit": "x {command}"}, '"submit" is given without "chunks"'),
+        ({"chunks": 2, "submit": "sbatch --wait"}, "say with {command} where"),
+        ({"chunks": 2, "processes": 2}, '"chunks" and "processes"'),
+        ({"chunks": 2, "submit": "x {command}", "gpu": [0, 1]}, "one GPU each"),
+    ],
+)
+def test_settings_that_do_not_go_together(tmp_path, whole, more, sentence):
+    with pytest.raises(InputError, match=sentence):
+        align.run_settings({**whole, "output": str(tmp_path), **more})
+
+
+def test_a_worker_leaves_when_the_alignment_is_dead(tmp_path, whole):
+    exchange = Exchange(tmp_path)
+    exchange.open("one")
+    settings = {key: value for key, value in whole.items() if key != "output"}
+    worker = Worker({**settings, "output": str(tmp_path)}, exchange, 1, "one")
+    with pytest.raises(InputError, match="nothing was heard of the alignment for 0 s"):
+        worker.serve(patience=0.2)
+    exchange.open("two")  # a run that goes on: workers of the one before have no business there
+    worker.serve(patience=1000)
