@@ -40,9 +40,9 @@ class StopsItsOrphans:
             write_json(self._getExtraPath(QUEUED), {"jobs": [str(number) for number in self.getJobIds()]})
 
     def _runSteps(self, doneSteps):
-        if not self.getHostConfig().getJobDoneRegex():
+        if self.useQueueForSteps() and not self.getHostConfig().getJobDoneRegex():
             # An empty pattern fits every answer of a queue: the host would take jobs that work for ended ones.
-            self.getHostConfig().setJobDoneRegex(None)
+            self.getHostConfig().queueSystem.jobDoneRegex.set(None)
         extra = Path(self._getExtraPath()).absolute()
         queued = read_settings(extra / QUEUED)["jobs"] if (extra / QUEUED).exists() else []
         if queued:
