@@ -28,7 +28,7 @@ CRACK = 0.12
 """Share of true neighbours that do not fit each other, for the lattice has cracks and domains."""
 PRIOR = 0.05
 """Odds that a particle without any neighbour belongs to a lattice."""
-OVERLAP = 0.02
+OVERLAP = 0.002
 """Likelihood ratio of a particle that overlaps one which belongs to the lattice."""
 START, ITERATIONS = 0.8, 10
 

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Slices of a tomogram as grey pictures: which plane, how thick, how filtered, and where a pixel of it lies."""
+"""Slices of a tomogram as grey pictures: which plane, how thick, how large, and where a pixel of it lies."""
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
+from stadyn.core.pictures import BACKGROUND_ANGST, band_passed, grey, magnified
 from stadyn.io.mrc import open_volume
 
 PLANES = {"xy": (0, 1, 2), "xz": (1, 0, 2), "yz": (2, 1, 0)}
 """Name -> axes of the array [z, y, x] that run through the plane, down it and along it."""
-BACKGROUND_ANGST = 600.0
-"""Density varying over longer than this is taken out by the high-pass."""
 
 
 class Slices:
-    """Pictures of one tomogram, memory-mapped, reduced to at most `most` pixels a side.
+    """Pictures of one tomogram, memory-mapped, reduced or magnified to `most` pixels along its longest side.
+
+    Reduced by whole numbers: every so manieth voxel is read, no more.
 
     Parameters
     ----------
@@ -23,7 +23,9 @@ class Slices:
 
     def __init__(self, tomogram, most=640):
         self.tomogram, self.volume = tomogram, open_volume(tomogram.path)
-        self.step = max(1, int(np.ceil(max(self.volume.shape) / most)))
+        longest = max(self.volume.shape)
+        self.step = max(1, int(np.ceil(longest / most)))
+        self.scale = max(1.0, most / longest)  # screen pixels a voxel, of tomograms that are read whole
 
     def picture(self, plane, index, thickness_angst=60.0, lowpass_angst=40.0, flatten=True, contrast=3.0):
         """uint8 (rows, columns) of a plane through voxel `index` of its axis; protein dark.
@@ -39,30 +41,30 @@ class Slices:
         image = np.asarray(self.volume[tuple(cut)], np.float32).mean(axis=through)
         if down > along:
             image = image.T
-        shown = pixel * self.step
-        if lowpass_angst > 2 * shown:
-            # A Gaussian that halves the amplitude at this resolution.
-            image = gaussian_filter(image, 0.187 * lowpass_angst / shown)
-        if flatten:
-            image = image - gaussian_filter(image, 0.187 * BACKGROUND_ANGST / shown)
-        spread = max(float(image.std()), 1e-9) * contrast
-        return np.clip(127.5 + 127.5 * (image - image.mean()) / spread, 0, 255).astype(np.uint8)
+        image = band_passed(image, pixel * self.step, lowpass_angst, BACKGROUND_ANGST if flatten else None)
+        return grey(magnified(image, self.scale), contrast)
 
     def point(self, plane, index, column, row):
         """(3,) (x, y, z) of the tomogram under a pixel (column, row) of a picture."""
         through, down, along = PLANES[plane]
         zyx = np.zeros(3)
-        zyx[through], zyx[down], zyx[along] = index, row * self.step, column * self.step
+        zyx[through], zyx[down], zyx[along] = index, self._voxel(row), self._voxel(column)
         return zyx[::-1]
 
     def pixel(self, plane, point):
         """(column, row) of a point (x, y, z), and its voxel along the axis through the plane."""
         through, down, along = PLANES[plane]
         zyx = np.asarray(point, float)[::-1]
-        return zyx[along] / self.step, zyx[down] / self.step, zyx[through]
+        return self._place(zyx[along]), self._place(zyx[down]), zyx[through]
+
+    def _voxel(self, place):
+        return ((place + 0.5) / self.scale - 0.5) * self.step
+
+    def _place(self, voxel):
+        return (voxel / self.step + 0.5) * self.scale - 0.5
 
     def circle(self, plane, index, dipole):
         """(column, row, radius) in pixels where a dipole's sphere meets a plane, or None."""
         column, row, height = self.pixel(plane, dipole.center)
         left = dipole.radius**2 - (height - index) ** 2
-        return (column, row, float(np.sqrt(left)) / self.step) if left > 0 else None
+        return (column, row, float(np.sqrt(left)) * self.scale / self.step) if left > 0 else None

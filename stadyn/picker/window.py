@@ -9,6 +9,8 @@ import numpy as np
 from .slices import PLANES, Slices
 
 COLORS = {"own": "#4fc3f7", "selected": "#ffd54f", "pending": "#ff8a65", "cross": "#66bb6a"}
+MARGINS = (20, 150)
+"""Screen pixels beside and above the pictures: frames, bars and the lines of text."""
 HELP = (
     "left click: centre, then surface   right click: go there   wheel, up/down: slice   c / s: move centre / surface "
     "of the selected here   del: delete   ctrl-z: undo   n / p: next / previous tomogram   ctrl-click: select   q: done"
@@ -22,10 +24,10 @@ class PickerWindow:
     ----------
     root : tkinter.Tk
     session : PickSession
-    most : int, largest side of the main picture, screen pixels
+    most : int, largest side of the main picture, screen pixels; less where the screen has no room for all three
     """
 
-    def __init__(self, root, session, most=640):
+    def __init__(self, root, session, most=800):
         self.root, self.session, self.most = root, session, most
         self.settings = {
             "thickness": tk.DoubleVar(root, 60.0),
@@ -154,7 +156,7 @@ class PickerWindow:
 
     def show_tomogram(self):
         """Open the current tomogram at its centre."""
-        self.slices = Slices(self.session.tomogram, self.most)
+        self.slices = Slices(self.session.tomogram, self._side())
         self.cursor = np.array(self.slices.volume.shape[::-1]) // 2 * 1.0
         self.hover = None
         self.draw()
@@ -212,6 +214,13 @@ class PickerWindow:
         canvas.create_line(column, row - 5, column, row + 6, fill=color)
 
     # ----- places
+
+    def _side(self):
+        """Screen pixels that the longest side of the current tomogram can have."""
+        z, y, x = self.session.tomogram.shape
+        screen = np.array([self.root.winfo_screenwidth(), self.root.winfo_screenheight()])
+        room = np.min((screen - MARGINS) / (x + z, y + z)) * max(z, y, x)
+        return int(max(100, min(self.most, room)))
 
     def _index(self, plane):
         return int(self.cursor[2 - PLANES[plane][0]])

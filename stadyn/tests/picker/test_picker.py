@@ -16,6 +16,7 @@ from stadyn.picker.window import PickerWindow
 from .display import own_display
 
 SHAPE = (40, 120, 200)
+MOST = 200  # no magnification: pixels of the screen are voxels
 PIXEL = 10.0
 
 
@@ -35,7 +36,7 @@ def tomograms(tmp_path):
 def window(tomograms, tmp_path):
     """The picker on a screen of its own."""
     root = tkinter.Tk(screenName=own_display())
-    yield PickerWindow(root, PickSession(tomograms, tmp_path / "dipoles.csv"))
+    yield PickerWindow(root, PickSession(tomograms, tmp_path / "dipoles.csv"), MOST)
     root.destroy()
 
 
@@ -65,13 +66,31 @@ def test_two_clicks_make_one_dipole_and_draw_its_circle(window, tmp_path):
     np.testing.assert_allclose(canvas.coords(circle), [10, 0, 110, 100], atol=1e-6)
 
 
-def test_planes_show_the_voxel_that_is_clicked(window, tomograms):
-    slices = Slices(tomograms[0])
+@pytest.mark.parametrize("most", [MOST, 500, 1000])
+def test_planes_show_the_voxel_that_is_clicked(tomograms, most):
+    slices, scale = Slices(tomograms[0], most), most / MOST
     for plane, index in (("xy", 20), ("xz", 30), ("yz", 150)):
         picture = slices.picture(plane, index, 0.0, 0.0, flatten=False)
-        row, column = np.unravel_index(np.argmin(picture), picture.shape)
-        assert slices.point(plane, index, column, row).tolist() == [150, 30, 20]
-        assert slices.pixel(plane, (150, 30, 20)) == (column, row, index)
+        row, column = np.argwhere(picture == picture.min()).mean(axis=0)  # the voxel may be many pixels
+        assert max(picture.shape) == scale * max(n for n in SHAPE if plane != "yz" or n != 200)
+        np.testing.assert_allclose(slices.point(plane, index, column, row), (150, 30, 20), atol=0.2)
+        np.testing.assert_allclose(slices.pixel(plane, (150, 30, 20)), (column, row, index), atol=0.2 * scale)
+
+
+def test_small_tomograms_fill_the_window_and_clicks_still_hit(tomograms, tmp_path):
+    root = tkinter.Tk(screenName=own_display())
+    window = PickerWindow(root, PickSession(tomograms, tmp_path / "dipoles.csv"), 600)
+    window.draw()
+    assert window.canvas["xy"].winfo_reqwidth() >= 600
+    click(window, "xy", 181, 151)
+    click(window, "xy", 271, 271)
+    (dipole,) = window.session.dipoles
+    np.testing.assert_allclose(dipole.center, (60, 50, 20), atol=1e-9)
+    np.testing.assert_allclose(dipole.north, (90, 90, 20), atol=1e-9)
+    canvas = window.canvas["xy"]
+    (circle,) = [item for item in canvas.find_all() if canvas.type(item) == "oval"]
+    np.testing.assert_allclose(canvas.coords(circle), [31, 1, 331, 301], atol=1e-6)
+    root.destroy()
 
 
 def test_side_views_give_the_third_coordinate(window):
