@@ -66,8 +66,36 @@ def _dft_matrix(box_px, frequencies, weights=None):
 @lru_cache(maxsize=16)
 def _plan(box_px, k_samples, samples_per_pixel, compensated):
     weights = 1.0 / sinc2_envelope(box_px) if compensated else None
-    full = _dft_matrix(box_px, np.arange(-k_samples, k_samples + 1) / samples_per_pixel, weights)
-    return full
+    return _dft_matrix(box_px, np.arange(-k_samples, k_samples + 1) / samples_per_pixel, weights)
+
+
+@lru_cache(maxsize=16)
+def _forward_plan(*plan):
+    """Two real matrices of a `_plan`, k being its samples on either side of zero.
+
+    (n, 2 k + 2), the real and imaginary part of each frequency >= 0 side by side: a real
+    box times this is complex as it stands. And (2 k + 1, n), real parts of frequencies >= 0
+    above imaginary parts of those > 0: a frequency and its negative share them.
+    """
+    half = _plan(*plan)[plan[1] :]
+    return np.ascontiguousarray(half.T).view(np.float32), np.concatenate([half.real, half[1:].imag])
+
+
+def _both_signs(parts, signal):
+    """(..., 2 k + 1, m) transform of (..., n, m) complex signals along their last axis but one.
+
+    `parts` is the second matrix of `_forward_plan`; half as many products as with a complex matrix.
+    """
+    xp = array_module(signal)
+    k = len(parts) // 2
+    both = xp.matmul(parts, signal.view(np.float32)).view(np.complex64)
+    even, odd = both[..., : k + 1, :], both[..., k + 1 :, :]
+    odd *= np.complex64(1j)
+    out = xp.empty(both.shape, np.complex64)
+    out[..., k, :] = even[..., 0, :]
+    xp.add(even[..., 1:, :], odd, out=out[..., k + 1 :, :])
+    xp.subtract(even[..., :0:-1, :], odd[..., ::-1, :], out=out[..., :k, :])
+    return out
 
 
 def half_cube(volumes, k_samples, samples_per_pixel=1, compensated=False):
@@ -75,30 +103,25 @@ def half_cube(volumes, k_samples, samples_per_pixel=1, compensated=False):
 
     Parameters
     ----------
-    volumes : (b, n, n, n) or (n, n, n) float32 or complex64 array [z, y, x]
+    volumes : (b, n, n, n) or (n, n, n) real array [z, y, x]
     k_samples : int, samples on either side of zero
     samples_per_pixel : int, 1 for the box's own Fourier pixels, 2 for twice as fine
     compensated : bool, divide out the envelope of a later trilinear interpolation
 
     Returns
     -------
-    (b, k + 1, 2 k + 1, 2 k + 1) complex64 array [fz, fy, fx]
+    (b, k + 1, 2 k + 1, 2 k + 1) complex64 array [fz, fy, fx]; a view whose z varies fastest in memory
     """
     xp = array_module(volumes)
     single = volumes.ndim == 3
-    volumes = volumes[None] if single else volumes
-    volumes = volumes.astype(np.complex64 if volumes.dtype.kind == "c" else np.float32, copy=False)
-    b, n = volumes.shape[0], volumes.shape[1]
-    full = xp.asarray(_plan(n, k_samples, samples_per_pixel, compensated))
-    half = full[k_samples:]
-    flat = volumes.reshape(b, n, n * n)
-    if volumes.dtype.kind == "c":
-        part = xp.matmul(half, flat)
-    else:  # two real products cost half of a complex one
-        part = xp.matmul(half.real.copy(), flat) + 1j * xp.matmul(half.imag.copy(), flat)
-    part = xp.matmul(part.reshape(b * (k_samples + 1) * n, n), full.T)
-    part = xp.matmul(full, part.reshape(b, k_samples + 1, n, 2 * k_samples + 1))
-    return part[0] if single else part
+    volumes = (volumes[None] if single else volumes).astype(np.float32, copy=False)
+    b, n = volumes.shape[:2]
+    first, parts = (xp.asarray(m) for m in _forward_plan(n, k_samples, samples_per_pixel, compensated))
+    done = xp.matmul(xp.swapaxes(volumes.reshape(b, n, n * n), 1, 2), first).view(np.complex64)  # (y x) fz
+    done = _both_signs(parts, done.reshape(b, n, n * (k_samples + 1)))  # fy (x fz)
+    done = _both_signs(parts, done.reshape(b, 2 * k_samples + 1, n, k_samples + 1))  # fy fx fz
+    done = xp.moveaxis(done, 3, 1)
+    return done[0] if single else done
 
 
 def volume_from_half_cube(cube, box_px, samples_per_pixel=OVERSAMPLING, compensated=True):

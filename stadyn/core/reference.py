@@ -36,7 +36,8 @@ class Reference:
             mask = np.clip((n / 2 - 1 - radius) / 3, 0, 1)
         volume = (volume - np.sum(volume * mask) / np.sum(mask)) * mask
         k = int(np.ceil(high * OVERSAMPLING)) + 2
-        return cls(half_cube(xp.asarray(volume.astype(np.float32)), k, OVERSAMPLING, True), n)
+        cube = half_cube(xp.asarray(volume.astype(np.float32)), k, OVERSAMPLING, True)
+        return cls(xp.ascontiguousarray(cube), n)
 
     def sample(self, frequencies):
         """(b, m) complex64 values at (b, m, 3) float32 frequencies of the reference frame, Fourier pixels."""
