@@ -154,6 +154,15 @@ class StadynProtocol(StopsItsOrphans, EMProtocol, ProtTomoBase):
         }
         return {**settings, **more}
 
+    @staticmethod
+    def jobEnvironment():
+        """The environment variables of a job."""
+        environ = Environ(os.environ)
+        # The package may be a checkout that is not installed.
+        environ.set("PYTHONPATH", str(PACKAGE_ROOT), position=Environ.BEGIN)
+        environ.update({"PYTHONUNBUFFERED": "1"})  # progress is for those who watch the log
+        return environ
+
     def runStadynJob(self, name, settings):
         """Run ``python -m stadyn NAME SETTINGS.json`` through the host, here or in its queue.
 
@@ -165,16 +174,12 @@ class StadynProtocol(StopsItsOrphans, EMProtocol, ProtTomoBase):
 
     def runStadynCommand(self, name, *words):
         """Run ``python -m stadyn NAME WORDS...`` through the host; InputError with the job's sentence if it refuses."""
-        environ = Environ(os.environ)
-        # The package may be a checkout that is not installed.
-        environ.set("PYTHONPATH", str(PACKAGE_ROOT), position=Environ.BEGIN)
-        environ.update({"PYTHONUNBUFFERED": "1"})  # progress is for those who watch the log
         ended = self.resultPath(f"{name}.ended")
         arguments = " ".join(_quoted(str(word)) for word in ("--ended", os.path.abspath(ended), name, *words))
         for _ in range(TRIES if self.useQueueForSteps() else 1):
             Path(ended).unlink(missing_ok=True)
             try:
-                self.runJob(sys.executable, f"-m stadyn {arguments}", env=environ, numberOfMpi=1)
+                self.runJob(sys.executable, f"-m stadyn {arguments}", env=self.jobEnvironment(), numberOfMpi=1)
             except subprocess.CalledProcessError as error:
                 sentence = self._lastSentence(name)
                 if sentence is None:
