@@ -16,6 +16,7 @@ from stadyn.core.passes import SCORES
 
 from .averages import HALVES, average_halves_together, check_halves, define_averages, group_names
 from .base import StadynProtocol, inside_tomograms
+from .chunks import add_chunks, align_in_chunks, check_chunks
 from .estimates import alignment_minutes, time_warnings
 from .forms import (
     GROUP_KEYS,
@@ -127,6 +128,7 @@ class StadynProtAlign(StadynProtocol):
             "so the resolution follows the data from iteration to iteration. Each half of a gold standard has its own.",
         )
         add_viewing_lowpass(form)
+        add_chunks(form)
         add_fmin(form)
         add_seed(form)
         add_rounds(form)
@@ -161,7 +163,7 @@ class StadynProtAlign(StadynProtocol):
             reference_filter=REFERENCE_FILTERS[self.referenceFilter.get()],
             rounds=rounds,
         )
-        self.runStadynJob("align", settings)
+        align_in_chunks(self, settings)
 
     def averageHalvesStep(self):
         rounds = self._rounds()
@@ -227,7 +229,7 @@ class StadynProtAlign(StadynProtocol):
         return [self.checkTomograms, self._chosen, lambda: self._reference(None), self._checkMask]
 
     def _formChecks(self):
-        return [lambda: rounds_of(self, 1.0)]
+        return [lambda: rounds_of(self, 1.0), lambda: check_chunks(self)]
 
     def _checkMask(self):
         if self.given("inputMask") is not None:
