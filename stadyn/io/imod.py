@@ -1,67 +1,56 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""IMOD models (.mod): the points of every contour, in 0-based pixels of the tomogram they were clicked in.
-
-The binary format of IMOD 1.2 models (https://bio3d.colorado.edu/imod/doc/binspec.html): big-endian chunks; objects,
-contours and meshes carry their size in their own fields, every other chunk as its first number.
-"""
-
-import struct
+"""IMOD models (.mod) as dipoles: contours of two points, in 0-based pixels of the tomogram."""
 
 import numpy as np
 
 from stadyn.core.errors import InputError
 from stadyn.core.tomograms import Dipole
 
-from .aside import existing_file
+from .imod_models import FIRST_PIXEL, FLIPPED, ROTATED, read_imod_model
 
-MAGIC = b"IMODV1.2"
-HEADER_BYTES, OBJECT_BYTES = 240, 176
-"""Of the model's header with its magic number, and of an object's without the four letters that announce it."""
-HALF_PIXEL = np.array([0.5, 0.5, 0.0])
-"""IMOD puts the corner of a pixel, not its centre, at 0 in x and y; in z the sections are numbered from 0."""
+SAME_SIZE = 0.02
+"""Sizes in Å nearer than this, in parts of one, are of the same field."""
 
 
-def read_contours(path):
+def read_contours(path, tomogram=None):
     """[(object number, contour number, (n, 3) points)] of an IMOD model, x, y, z in 0-based pixels; numbers from 1.
 
-    Raises InputError for a file that is no IMOD model, or one that ends too early.
+    Points that were drawn on a part of the image are moved to where the part lies (chunk MINX), y and z are put back
+    where 3dmod showed them exchanged, and points drawn on a binned copy are scaled to the tomogram; contours without
+    points are left out.
+
+    Parameters
+    ----------
+    path : .mod file
+    tomogram : Tomogram that the points are wanted in; by default the image that the model was drawn on
+
+    Raises
+    ------
+    InputError
+        for a file that is no IMOD model, ends too early, holds no numbers, or was last seen on a turned volume
     """
-    data = existing_file(path, "IMOD model").read_bytes()
-    if not data.startswith(MAGIC):
-        raise InputError(f"{path} is no IMOD model: it does not begin with {MAGIC.decode()}")
-    contours, place, objects, number = [], HEADER_BYTES, 0, 0
-    try:
-        while place < len(data) and data[place : place + 4] != b"IEOF":
-            kind = data[place : place + 4]
-            place += 4
-            if kind == b"OBJT":
-                objects, number = objects + 1, 0
-                place += OBJECT_BYTES
-            elif kind == b"CONT":
-                (count,) = struct.unpack_from(">i", data, place)
-                number += 1
-                points = np.frombuffer(data, ">f4", 3 * count, place + 16).reshape(-1, 3)
-                contours.append((objects, number, points.astype(float) - HALF_PIXEL))
-                place += 16 + 12 * count
-            elif kind == b"MESH":
-                vertices, indices = struct.unpack_from(">2i", data, place)
-                place += 16 + 12 * vertices + 4 * indices
-            else:
-                place += 4 + struct.unpack_from(">i", data, place)[0]
-    except (struct.error, ValueError) as error:
-        raise InputError(f"{path} ends in the middle of a contour: save the model again in 3dmod") from error
-    return contours
+    model = read_imod_model(path)
+    if not np.isfinite(model.points).all():
+        raise InputError(f"{path} holds points that are not numbers: mark them again in 3dmod")
+    if model.flags & ROTATED or (model.flags & FLIPPED and model.offset.any()):
+        raise InputError(f"{path} was last seen in 3dmod on a turned volume: open it on the tomogram as it is and save")
+    points = model.points + model.offset - FIRST_PIXEL
+    if model.flags & FLIPPED:
+        points = points[:, [0, 2, 1]]
+    scale = _binning(model, tomogram)
+    points = (points + 0.5) * scale - 0.5
+    keys = np.stack([model.objects, model.contours], axis=1)
+    parts = np.flatnonzero(np.any(np.diff(keys, axis=0), axis=1)) + 1
+    return [(*map(int, keys[rows[0]]), points[rows]) for rows in np.split(np.arange(len(keys)), parts) if len(rows)]
 
 
-def read_imod_dipoles(path, tomogram_id):
+def read_imod_dipoles(path, tomogram_id, tomogram=None):
     """The `Dipole`s of one tomogram's model: contours of two points, the centre first, then the surface.
 
-    Contours are numbered through all objects; empty ones are passed over.
+    Contours are numbered through all objects; empty ones are passed over. Parameters as of `read_contours`.
     """
     dipoles = []
-    for object_number, contour, points in read_contours(path):
-        if not len(points):
-            continue
+    for object_number, contour, points in read_contours(path, tomogram):
         if len(points) != 2:
             raise InputError(
                 f"{path}, object {object_number}, contour {contour} has {len(points)} points: a dipole has two, the "
@@ -72,3 +61,13 @@ def read_imod_dipoles(path, tomogram_id):
     if not dipoles:
         raise InputError(f"{path} holds no points: mark each VLP by a contour of two points")
     return dipoles
+
+
+def _binning(model, tomogram):
+    """Pixels of the tomogram in one of the image; other than 1 only where both show the same field in Å."""
+    if tomogram is None or not model.pixel_size:
+        return 1.0
+    scale = model.pixel_size / tomogram.pixel_size
+    shape = np.sort(tomogram.shape)[::-1]
+    field = np.sort(model.size)[::-1] * scale
+    return scale if np.all(np.abs(field - shape) <= np.maximum(SAME_SIZE * shape, scale)) else 1.0

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Points of IMOD's binary models (.mod): big-endian chunks, each of four letters and its length.
+"""IMOD's binary models (.mod): big-endian chunks, each of four letters and its length.
 
-In x and y the centre of the first pixel is at 0.5 of a model, in z at 0 (IMOD, 3dmod).
+Format: https://bio3d.colorado.edu/imod/doc/binspec.html. Objects, contours and meshes carry their size in their own
+fields, every other chunk as its first number. In x and y the centre of the first pixel is at 0.5, in z at 0.
 """
 
 import struct
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,17 +18,44 @@ FIRST_PIXEL = np.array([0.5, 0.5, 0.0])
 """Where the centre of a volume's first voxel lies in a model."""
 HEADER, OBJECT, CONTOUR = 240, 176, 16  # bytes after the identifier
 SCATTERED_OPEN = (1 << 3) | (1 << 9)
+ORIGIN_KNOWN, FLIPPED, ROTATED = 1 << 14, 1 << 16, 1 << 17
+"""Flags of a model: `MINX` holds the image's origin; it was last seen with y and z exchanged, or turned about x."""
 
 
-def read_model(path):
-    """(points (n, 3) float array x, y, z in the model's own numbers, (n,) objects from 1, (n,) contours from 1).
+@dataclass(frozen=True, eq=False)
+class ImodModel:
+    """What a model file holds of points, in its own numbers, and of the image that it was drawn on."""
 
-    Raises InputError for another file, or one that is cut off.
-    """
+    points: np.ndarray  # (n, 3) x, y, z
+    objects: np.ndarray  # (n,) int, from 1
+    contours: np.ndarray  # (n,) int, from 1 in each object
+    flags: int
+    size: tuple  # (x, y, z) of what was loaded of the image, pixels
+    reference: np.ndarray = None  # (6, 3) chunk MINX: old scale, translation, rotation; current ones of the image
+
+    @property
+    def offset(self):
+        """(3,) pixels to add where the model was drawn on a part of the image, not on all of it.
+
+        ``(refoldtrans - refcurtrans) / refcurscale`` of https://bio3d.colorado.edu/imod/doc/asciispec.html.
+        """
+        if self.reference is None or not self.flags & ORIGIN_KNOWN or not self.reference[3].all():
+            return np.zeros(3)
+        return (self.reference[1] - self.reference[4]) / self.reference[3]
+
+    @property
+    def pixel_size(self):
+        """Å, of the image that it was drawn on, or None."""
+        return None if self.reference is None else float(self.reference[3, 0])
+
+
+def read_imod_model(path):
+    """The `ImodModel` in a file; InputError for another file, or one that is cut off."""
     data = existing_file(path, "model").read_bytes()
     if data[:4] != b"IMOD" or len(data) < HEADER:
         raise InputError(f"{path} is no IMOD model: give a .mod file that 3dmod wrote")
-    position, number, contour = HEADER, 0, 0
+    *size, _, flags = struct.unpack_from(">3i i I", data, 136)
+    position, number, contour, reference = HEADER, 0, 0, None
     points, objects, contours = [np.empty((0, 3))], [np.empty(0, int)], [np.empty(0, int)]
     while position + 4 <= len(data) and data[position : position + 4] != b"IEOF":
         name = data[position : position + 4]
@@ -34,24 +63,36 @@ def read_model(path):
         if name == b"OBJT":
             number, contour, position = number + 1, 0, position + OBJECT
         elif name == b"CONT":
-            size = _number(path, data, position)
-            start, end = position + CONTOUR, position + CONTOUR + 12 * size
-            if size < 0 or end > len(data):
-                raise InputError(f"{path} is cut off in a contour of {size} points: copy or write it again")
+            count = _number(path, data, position)
+            start, end = position + CONTOUR, position + CONTOUR + 12 * count
+            if count < 0 or end > len(data):
+                raise InputError(f"{path} is cut off in a contour of {count} points: copy or write it again")
             contour, position = contour + 1, end
-            with np.errstate(invalid="ignore"):  # a damaged file may hold signalling nan
-                points.append(np.frombuffer(data, ">f4", 3 * size, start).reshape(-1, 3).astype(float))
-            objects.append(np.full(size, number))
-            contours.append(np.full(size, contour))
+            points.append(_floats(data, start, count))
+            objects.append(np.full(count, number))
+            contours.append(np.full(count, contour))
         elif name == b"MESH":
             vertices, indices = _number(path, data, position), _number(path, data, position + 4)
             position += 16 + 12 * max(vertices, 0) + 4 * max(indices, 0)
         else:  # every other chunk says how long it is
-            position += 4 + max(_number(path, data, position), 0)
-    found = np.concatenate(points)
-    if len(found) == 0 or not np.isfinite(found).all():
+            length = max(_number(path, data, position), 0)
+            if name == b"MINX" and length >= 72 and position + 76 <= len(data):
+                reference = _floats(data, position + 4, 6)
+            position += 4 + length
+    return ImodModel(
+        np.concatenate(points), np.concatenate(objects), np.concatenate(contours), flags, tuple(size), reference
+    )
+
+
+def read_model(path):
+    """(points (n, 3) float array x, y, z in the model's own numbers, (n,) objects from 1, (n,) contours from 1).
+
+    Raises InputError for another file, one that is cut off, or one without points.
+    """
+    model = read_imod_model(path)
+    if len(model.points) == 0 or not np.isfinite(model.points).all():
         raise InputError(f"{path} holds no points, or points that are not numbers: mark particles in 3dmod")
-    return found, np.concatenate(objects), np.concatenate(contours)
+    return model.points, model.objects, model.contours
 
 
 def write_model(path, points, shape=None):
@@ -77,3 +118,9 @@ def _number(path, data, position):
     if position + 4 > len(data):
         raise InputError(f"{path} is cut off: copy or write it again")
     return struct.unpack_from(">i", data, position)[0]
+
+
+def _floats(data, start, count):
+    """(count, 3) float array."""
+    with np.errstate(invalid="ignore"):  # a damaged file may hold signalling nan
+        return np.frombuffer(data, ">f4", 3 * count, start).reshape(-1, 3).astype(float)
