@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How far off particles may start and still be found: simulated tomograms, fast and exhaustive mode.
 
-    python benchmarks/capture.py [--particles 300] [--tomograms 1] [--starts 1 2 3] [--exactly]
+    python benchmarks/capture.py [--particles 240] [--tomograms 1] [--starts 1 2 3] [--exactly]
 
 The tomograms have neighbours, CTF and noise as hard as real data. Every particle starts off by up
 to so many degrees of its axis (evenly over the cap), degrees in plane, and Å (evenly in the ball);
@@ -83,7 +83,7 @@ def found(table, truth, pixel_size):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--particles", type=int, default=300, help="of all sites, drawn at random")
+    parser.add_argument("--particles", type=int, default=240, help="of all sites, drawn at random")
     parser.add_argument("--tomograms", type=int, default=1)
     parser.add_argument("--starts", type=int, nargs="+", default=(1, 2, 3), help="which of the three, by number")
     parser.add_argument("--exactly", action="store_true", help="all particles start off by the most")
