@@ -2,12 +2,9 @@
 """Do particles sit where the table says? The average mapped back into its tomogram, here and in ChimeraX."""
 
 import os
-import shutil
-import subprocess
 
 import numpy as np
 from pyworkflow.protocol import params
-from pyworkflow.viewer import View
 
 from stadyn.convert.particles import precedents
 from stadyn.convert.tomograms import read_tomograms
@@ -18,13 +15,13 @@ from stadyn.plots.figures import by_tomogram, mapped_back_figure
 from stadyn.plots.overlay import copies_in_section
 
 from .maps import MapPicture
+from .programs import in_chimerax
 from .results import has_particles, output_particles, particles_of, read_map
 
 MARGIN_ANGST = 200.0
 """Of tomogram about a VLP."""
 SLICES = 2
 """z slices that are averaged on each side of the section."""
-CHIMERAX = ("chimerax", "ChimeraX")
 
 
 def tomogram_of(protocol, name):
@@ -124,20 +121,6 @@ def middle(table):
     return float(np.round(0.5 * (heights.min() + heights.max())))
 
 
-class ChimeraXView(View):
-    """A script for ChimeraX, opened there where it is installed."""
-
-    def __init__(self, path, say):
-        self.path, self.say = path, say
-
-    def show(self):
-        program = next(filter(None, map(shutil.which, CHIMERAX)), None)
-        if program:
-            subprocess.Popen([program, self.path])
-        else:
-            self.say(f"ChimeraX is not on the PATH. The script is written: open it with\n  chimerax {self.path}")
-
-
 class InChimeraX(PlacedPicture):
     """The same in 3D: tomogram, average and placed copies."""
 
@@ -152,7 +135,4 @@ class InChimeraX(PlacedPicture):
         folder = viewer.protocol.resultPath("chimerax")
         os.makedirs(folder, exist_ok=True)
         path = write_scene(folder, tomogram, table, volume, pixel_size, MARGIN_ANGST)
-        return [ChimeraXView(os.path.abspath(path), lambda text: self._say(viewer, text))]
-
-    def _say(self, viewer, text):
-        viewer.infoMessage(text, self.label).show()
+        return [in_chimerax(path, viewer, self.label)]

@@ -19,15 +19,19 @@ from .maps import SideBySide, Slices, SlicesWithMask
 from .particles import Changes, InSpace, Neighbours, Orientations
 from .placed import InChimeraX, MappedBack
 from .tomograms import TomogramSlice
+from .volumes import VolumesInChimeraX, VolumesInNapari
 
 DARK, BRIGHT = False, True
 """Is protein bright in the file?"""
 
 
-def _maps(patterns, placed=True):
-    """Pictures of maps; `placed` where particles belong to them that can be looked at in their tomograms."""
-    pictures = [SideBySide(patterns), Slices(patterns)]
-    return [*pictures, MappedBack(patterns), InChimeraX(patterns)] if placed else pictures
+def _maps(label, patterns, placed=True):
+    """Sections of maps; `placed` where particles belong to them that can be looked at in their tomograms."""
+    slices = [SideBySide(patterns), Slices(patterns)]
+    programs = [VolumesInChimeraX(patterns), VolumesInNapari(patterns)]
+    if placed:
+        slices, programs = [*slices, MappedBack(patterns)], [InChimeraX(patterns), *programs]
+    return {label: slices, "3D programs": programs}
 
 
 class StadynSelectCCViewer(ResultsViewer):
@@ -38,7 +42,7 @@ class StadynSelectCCViewer(ResultsViewer):
     _sections = {
         "Selection": [CCHistograms()],
         "Particles": [InSpace(), Neighbours(), Orientations()],
-        "Averages": _maps({"select/average_*.mrc": DARK}),
+        **_maps("Averages", {"select/average_*.mrc": DARK}),
     }
 
 
@@ -57,7 +61,7 @@ class StadynPostprocessViewer(ResultsViewer):
     _targets = [p.StadynProtPostprocess]
     _sections = {
         "Resolution": [FSC(), Guinier(), DirectionalFSCs()],
-        "Map": [Slices({"postprocess/*.mrc": BRIGHT})],
+        **_maps("Map", {"postprocess/*.mrc": BRIGHT}, placed=False),
     }
 
 
@@ -66,7 +70,10 @@ class StadynLocalResolutionViewer(ResultsViewer):
 
     _label = "local resolution"
     _targets = [p.StadynProtLocalResolution]
-    _sections = {"Resolution": [LocalResolutions()], "Map": [Slices({"local-resolution/local_filtered.mrc": BRIGHT})]}
+    _sections = {
+        "Resolution": [LocalResolutions()],
+        **_maps("Map", {"local-resolution/local_filtered.mrc": BRIGHT}, placed=False),
+    }
 
 
 class StadynAlignViewer(ResultsViewer):
@@ -75,7 +82,7 @@ class StadynAlignViewer(ResultsViewer):
     _label = "alignment"
     _targets = [p.StadynProtAlign]
     _sections = {
-        "Averages": _maps({"align/average_*.mrc": DARK, "align/reference_*.mrc": DARK}),
+        **_maps("Averages", {"align/average_*.mrc": DARK, "align/reference_*.mrc": DARK}),
         "Alignment": [Iterations(), Convergence(), Changes()],
         "Particles": [InSpace(), Neighbours(), Orientations()],
     }
@@ -86,7 +93,7 @@ class StadynAverageViewer(ResultsViewer):
 
     _label = "average"
     _targets = [p.StadynProtAverage]
-    _sections = {"Averages": _maps({"average/average_*.mrc": DARK}), "Particles": [InSpace(), Orientations()]}
+    _sections = {**_maps("Averages", {"average/average_*.mrc": DARK}), "Particles": [InSpace(), Orientations()]}
 
 
 class StadynRecentreViewer(ResultsViewer):
@@ -95,7 +102,7 @@ class StadynRecentreViewer(ResultsViewer):
     _label = "new centre"
     _targets = [p.StadynProtRecentre]
     _sections = {
-        "Averages": _maps({"recentred/average_*.mrc": DARK}),
+        **_maps("Averages", {"recentred/average_*.mrc": DARK}),
         "Particles": [InSpace(), Changes(), Neighbours()],
     }
 
@@ -106,7 +113,7 @@ class StadynAverageOfAveragesViewer(ResultsViewer):
     _label = "average of averages"
     _targets = [p.StadynProtAverageOfAverages]
     _sections = {
-        "Averages": _maps({"align/average_*.mrc": DARK}, placed=False),
+        **_maps("Averages", {"align/average_*.mrc": DARK}, placed=False),
         "Alignment": [Iterations(), Convergence()],
     }
 
@@ -117,7 +124,7 @@ class StadynCommonHeightViewer(ResultsViewer):
     _label = "common height"
     _targets = [p.StadynProtCommonHeight]
     _sections = {
-        "Averages": _maps({"average/average_*.mrc": DARK, "synthetic_reference.mrc": DARK}),
+        **_maps("Averages", {"average/average_*.mrc": DARK, "synthetic_reference.mrc": DARK}),
         "Particles": [InSpace(), Changes()],
     }
 
@@ -127,7 +134,7 @@ class StadynHalfMapsViewer(ResultsViewer):
 
     _label = "half-maps"
     _targets = [p.StadynProtHalfMaps]
-    _sections = {"Maps": _maps({"stadyn_*.mrc": BRIGHT}), "Particles": [InSpace("half"), Changes(), Orientations()]}
+    _sections = {**_maps("Maps", {"stadyn_*.mrc": BRIGHT}), "Particles": [InSpace("half"), Changes(), Orientations()]}
 
 
 class StadynParticlesViewer(ResultsViewer):
@@ -179,7 +186,7 @@ class StadynSimulateViewer(ResultsViewer):
     _label = "simulation"
     _targets = [p.StadynProtSimulate]
     _sections = {
-        "True map": _maps({"simulation/true_map.mrc": BRIGHT, "simulation/true_unit.mrc": BRIGHT}),
+        **_maps("True map", {"simulation/true_map.mrc": BRIGHT, "simulation/true_unit.mrc": BRIGHT}),
         "Particles": [InSpace("surface"), Neighbours(), Orientations()],
         "Tomograms": [TomogramSlice()],
     }
