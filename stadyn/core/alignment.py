@@ -58,13 +58,13 @@ class Dictionary:
         )
 
 
-def coarse_search(cubes, cube_shape, rotations, shifts, weight_of, dictionary, allowed=None):
+def coarse_search(cubes, lines, rotations, shifts, weight_of, dictionary, allowed=None):
     """Best (rotation, shift) of a dictionary for each particle.
 
     Parameters
     ----------
-    cubes : (b, g) complex64, each particle's own oversampled half grid, C order
-    cube_shape : its three lengths
+    cubes : (b, g) complex64, each particle's own oversampled half grid
+    lines : BallLines of these grids
     rotations : (b, 3, 3) present poses, reference -> tomogram
     shifts : (b, 3) present shifts from the box centre, px, tomogram frame
     weight_of : callable, (b, m, 3) tomogram frequencies -> (b, m) weights
@@ -81,7 +81,7 @@ def coarse_search(cubes, cube_shape, rotations, shifts, weight_of, dictionary, a
     turn = xp.asarray(rotations, dtype=np.float32)
     h = dictionary.frequencies
     there = xp.matmul(h, xp.swapaxes(turn, 1, 2))
-    data = trilinear(cubes, cube_shape, there)
+    data = trilinear(cubes, lines, there)
     data *= xp.conj(phases(there, shifts, dictionary.box_px))
     weight = weight_of(there)
     data *= weight > 0

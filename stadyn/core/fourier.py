@@ -98,6 +98,17 @@ def _both_signs(parts, signal):
     return out
 
 
+def _transform(volumes, k_samples, samples_per_pixel, compensated):
+    """(b, 2 k + 1, 2 k + 1, k + 1) complex64 array [fy, fx, fz] of (b, n, n, n) boxes; see `half_cube`."""
+    xp = array_module(volumes)
+    volumes = volumes.astype(np.float32, copy=False)
+    b, n = volumes.shape[:2]
+    first, parts = (xp.asarray(m) for m in _forward_plan(n, k_samples, samples_per_pixel, compensated))
+    done = xp.matmul(xp.swapaxes(volumes.reshape(b, n, n * n), 1, 2), first).view(np.complex64)  # (y x) fz
+    done = _both_signs(parts, done.reshape(b, n, n * (k_samples + 1)))  # fy (x fz)
+    return _both_signs(parts, done.reshape(b, 2 * k_samples + 1, n, k_samples + 1))
+
+
 def half_cube(volumes, k_samples, samples_per_pixel=1, compensated=False):
     """The transform of boxes on a cube of frequencies, z >= 0 half.
 
@@ -110,18 +121,22 @@ def half_cube(volumes, k_samples, samples_per_pixel=1, compensated=False):
 
     Returns
     -------
-    (b, k + 1, 2 k + 1, 2 k + 1) complex64 array [fz, fy, fx]; a view whose z varies fastest in memory
+    (b, k + 1, 2 k + 1, 2 k + 1) complex64 array [fz, fy, fx]
     """
     xp = array_module(volumes)
     single = volumes.ndim == 3
-    volumes = (volumes[None] if single else volumes).astype(np.float32, copy=False)
-    b, n = volumes.shape[:2]
-    first, parts = (xp.asarray(m) for m in _forward_plan(n, k_samples, samples_per_pixel, compensated))
-    done = xp.matmul(xp.swapaxes(volumes.reshape(b, n, n * n), 1, 2), first).view(np.complex64)  # (y x) fz
-    done = _both_signs(parts, done.reshape(b, n, n * (k_samples + 1)))  # fy (x fz)
-    done = _both_signs(parts, done.reshape(b, 2 * k_samples + 1, n, k_samples + 1))  # fy fx fz
-    done = xp.moveaxis(done, 3, 1)
+    done = _transform(volumes[None] if single else volumes, k_samples, samples_per_pixel, compensated)
+    done = xp.ascontiguousarray(xp.moveaxis(done, 3, 1))
     return done[0] if single else done
+
+
+def half_cube_samples(volumes, samples, k_samples, samples_per_pixel=1, compensated=False):
+    """(b, m) complex64, ``half_cube(...)[:, z, y, x]`` for three (m,) int arrays `samples` = (z, y, x)."""
+    xp = array_module(volumes)
+    z, y, x = samples
+    done = _transform(volumes, k_samples, samples_per_pixel, compensated)
+    flat = (y * (2 * k_samples + 1) + x) * (k_samples + 1) + z
+    return xp.take(done.reshape(len(done), -1), xp.asarray(flat), axis=1)
 
 
 def volume_from_half_cube(cube, box_px, samples_per_pixel=OVERSAMPLING, compensated=True):
@@ -143,10 +158,8 @@ def volume_from_half_cube(cube, box_px, samples_per_pixel=OVERSAMPLING, compensa
 
 def band_coefficients(volumes, wanted):
     """(b, m) complex64 coefficients of boxes (b, n, n, n) in a `Band`."""
-    k = int(wanted.high)
-    cube = half_cube(volumes, k)
-    h = wanted.indices
-    return cube[:, h[:, 2], h[:, 1] + k, h[:, 0] + k]
+    k, h = int(wanted.high), wanted.indices.astype(int)
+    return half_cube_samples(volumes, (h[:, 2], h[:, 1] + k, h[:, 0] + k), k)
 
 
 def frequency_radius(box_px):

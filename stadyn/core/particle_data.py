@@ -9,7 +9,8 @@ import numpy as np
 
 from .alignment import COARSE_RADIUS
 from .arrays import free_memory
-from .fourier import OVERSAMPLING, band, half_cube
+from .fourier import OVERSAMPLING, band, half_cube_samples
+from .reference import BallLines, ball_lines
 from .resample import box_coordinates, crop
 from .transfer import Transfer
 
@@ -17,6 +18,7 @@ KEPT_FRACTION = 0.5
 """Of the memory that is free when a round begins, for particles that are kept; others are prepared anew each time."""
 BOXES_AT_ONCE, LARGE_BOX_PX = 2, 128
 """Boxes transformed at once on a CPU: they stay in its cache from the crop to the coefficients. Large ones go alone."""
+VOXELS_IN_CACHE = 2**16
 BATCH = 32
 """Particles handled at once: enough for the matrix products, small enough for the processor's cache."""
 
@@ -51,19 +53,19 @@ def _sphere(box_px):
 def mean_and_scale(box):
     """Of a float32 box inside its inscribed sphere: mean, and 1 / standard deviation, 0 where the box is constant.
 
-    Plane by plane, each read once while it is in the processor's cache, about a value near
+    Part by part, each read once while it is in the processor's cache, about a value near
     the mean, so that a large mean costs no digits.
     """
     n = len(box)
-    sphere = _sphere(n).reshape(n, -1)
-    planes = box.reshape(n, -1)
-    about = planes[n // 2].mean(dtype=np.float64).astype(np.float32)
+    sphere, voxels = _sphere(n), box.reshape(-1)
+    about = box[n // 2].mean(dtype=np.float64).astype(np.float32)
     total = squares = 0.0
-    for plane, inside in zip(planes, sphere, strict=True):
-        offset = plane - about
-        total += float(offset @ inside)
+    for start in range(0, len(voxels), VOXELS_IN_CACHE):
+        part = slice(start, start + VOXELS_IN_CACHE)
+        offset = voxels[part] - about
+        total += float(offset @ sphere[part])
         offset *= offset
-        squares += float(offset @ inside)
+        squares += float(offset @ sphere[part])
     count = float(sphere.sum(dtype=np.float64))
     mean = about + total / count
     sd = np.sqrt(max(squares / count - (total / count) ** 2, 0.0)) if np.isfinite(squares) else np.nan
@@ -89,8 +91,8 @@ class Batch:
     data: np.ndarray  # (b, m) complex64, sampled coefficients only
     frequencies: np.ndarray  # (m, 3) float32
     weight: np.ndarray  # (m,) float32, amplitude of the structure in each
-    cubes: np.ndarray  # (b, g) complex64 oversampled coarse half grids, or None
-    cube_shape: tuple
+    cubes: np.ndarray  # (b, g) complex64 oversampled coarse half grids within a ball, or None
+    cube_lines: BallLines  # of these grids
 
     def part(self, which):
         """Some of the particles, chosen by a slice or by indices, as a Batch."""
@@ -98,9 +100,9 @@ class Batch:
         return replace(self, rows=self.rows[which], centers=self.centers[which], data=self.data[which], cubes=cubes)
 
 
-def coarse_cube_samples():
-    """Samples on either side of zero of a particle's coarse grid, one spare for interpolation."""
-    return int(np.ceil(COARSE_RADIUS * OVERSAMPLING)) + 2
+def coarse_lines():
+    """The `BallLines` of a particle's coarse grid: the coarse radius, and a spare sample for interpolation."""
+    return ball_lines(int(np.ceil(COARSE_RADIUS * OVERSAMPLING)) + 2)
 
 
 def sampled_coefficients(tomogram, box_px, high, low):
@@ -119,10 +121,9 @@ def prepare(source, table, rows, box_px, high, low, with_cubes, xp=np, sampled=N
     empty = empty or xp.empty
     tomogram = source.tomograms[table.tomogram_ids[rows[0]]]
     h, weight = sampled or sampled_coefficients(tomogram, box_px, high, low)
-    k, coarse = int(band(box_px, high, low).high), coarse_cube_samples()
+    k, lines = int(band(box_px, high, low).high), coarse_lines()
     data = empty((len(rows), len(h)), np.complex64)
-    shape = (coarse + 1, 2 * coarse + 1, 2 * coarse + 1)
-    cubes = empty((len(rows), int(np.prod(shape))), np.complex64) if with_cubes else None
+    cubes = empty((len(rows), len(lines)), np.complex64) if with_cubes else None
     centers = np.empty((len(rows), 3))
     at_once = BOXES_AT_ONCE if box_px < LARGE_BOX_PX else 1
     for start in range(0, len(rows), at_once if xp is np else len(rows)):
@@ -133,13 +134,11 @@ def prepare(source, table, rows, box_px, high, low, with_cubes, xp=np, sampled=N
             mean, scale[:] = mean_and_scale(box)
             box -= np.float32(mean)
         boxes, scales = xp.asarray(boxes), xp.asarray(scales)
-        data[part] = half_cube(boxes, k)[:, h[:, 2], h[:, 1] + k, h[:, 0] + k]
-        data[part] *= scales
+        data[part] = half_cube_samples(boxes, (h[:, 2], h[:, 1] + k, h[:, 0] + k), k) * scales
         if with_cubes:
-            cubes[part] = half_cube(boxes, coarse, OVERSAMPLING, True).reshape(len(boxes), -1)
-            cubes[part] *= scales
+            cubes[part] = half_cube_samples(boxes, lines.samples, lines.side // 2, OVERSAMPLING, True) * scales
     frequencies = xp.asarray(h.astype(np.float32))
-    return Batch(rows, centers, data, frequencies, xp.asarray(weight), cubes, shape if with_cubes else None)
+    return Batch(rows, centers, data, frequencies, xp.asarray(weight), cubes, lines if with_cubes else None)
 
 
 def batches_of_rows(table, rows, size=BATCH):
@@ -196,8 +195,7 @@ class ParticleData:
             return self._kept[index]
         rows = self.chunks[index]
         sampled = self._sampled[self.table.tomogram_ids[rows[0]]]
-        k = coarse_cube_samples()
-        size = 8 * len(rows) * (len(sampled[0]) + self.with_cubes * (k + 1) * (2 * k + 1) ** 2)
+        size = 8 * len(rows) * (len(sampled[0]) + self.with_cubes * len(coarse_lines()))
         with self._lock:
             keep = self._bytes + size <= self.keep_bytes
             self._bytes += size * keep

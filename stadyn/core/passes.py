@@ -184,7 +184,7 @@ def align_iteration(
             allowed = _allowed(rotations, shifts - anchor, dictionary.shifts, limits + 0.5 * step_px)
             weight_of = Transfer(data.source.tomograms[table.tomogram_ids[batch.rows[0]]], box_px)
             rotations, shifts, _ = coarse_search(
-                batch.cubes, batch.cube_shape, rotations, shifts, weight_of, dictionary, allowed
+                batch.cubes, batch.cube_lines, rotations, shifts, weight_of, dictionary, allowed
             )
         trust = {"max_turn_deg": COARSE_STEP_DEG / 2, "max_shift_px": step_px / 2}
         band_data = (batch.data, batch.weight, batch.frequencies)

@@ -2,6 +2,7 @@
 """A reference as a function of frequency: interpolated between oversampled samples, with its gradient."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Reference:
         volume = (volume - np.sum(volume * mask) / np.sum(mask)) * mask
         k = int(np.ceil(high * OVERSAMPLING)) + 2
         cube = half_cube(xp.asarray(volume.astype(np.float32)), k, OVERSAMPLING, True)
-        return cls(xp.ascontiguousarray(cube), n)
+        return cls(cube, n)
 
     def sample(self, frequencies):
         """(b, m) complex64 values at (b, m, 3) float32 frequencies of the reference frame, Fourier pixels."""
@@ -48,13 +49,40 @@ class Reference:
         return trilinear(self.cube.reshape(-1), self.cube.shape, frequencies, gradient=True)
 
 
-def trilinear(table, shape, frequencies, gradient=False):
+@dataclass(frozen=True, eq=False)
+class BallLines:
+    """The samples of a half grid inside a ball, line by line along x: under half of the grid."""
+
+    side: int  # 2 k + 1
+    middles: np.ndarray  # ((k + 1) * side,) int32, where x = 0 of each line (z, y) is among the samples
+    samples: tuple  # three (g,) int arrays, z, y + k, x + k of each sample
+
+    def __len__(self):
+        return len(self.samples[0])
+
+
+@lru_cache(maxsize=4)
+def ball_lines(k):
+    """The `BallLines` of a grid with `k` samples on either side of zero, complete for points within k - 2 samples."""
+    radius2 = (k - 2 + np.sqrt(3)) ** 2  # the far corner of a point's cell
+    z, y = np.meshgrid(np.arange(k + 1), np.arange(-k, k + 1), indexing="ij")
+    left = (radius2 - z**2 - y**2).ravel()
+    reach = np.sqrt(np.maximum(left, 0)).astype(int)
+    lengths = np.where(left >= 0, 2 * reach + 1, 0)
+    middles = np.cumsum(lengths) - lengths + reach
+    line = np.repeat(np.arange(len(lengths)), lengths)
+    x = np.arange(len(line)) - middles[line]
+    side = 2 * k + 1
+    return BallLines(side, middles.astype(np.int32), (line // side, line % side, x + k))
+
+
+def trilinear(table, grid, frequencies, gradient=False):
     """Interpolate an oversampled half grid, reading the Hermitian partner where z is negative.
 
     Parameters
     ----------
     table : complex64 array of the grid in C order [fz, fy, fx]; or (b, size) when each of the b particles has its own
-    shape : (k + 1, 2 k + 1, 2 k + 1)
+    grid : (k + 1, 2 k + 1, 2 k + 1), or `BallLines` when the table holds no more than a ball
     frequencies : (b, m, 3) float32, Fourier pixels of the box
     gradient : bool, also the interpolant's own derivatives
 
@@ -69,29 +97,34 @@ def trilinear(table, shape, frequencies, gradient=False):
     for start in range(0, b, rows):
         part = slice(start, start + rows)
         own = table[part] if table.ndim == 2 else table
-        _trilinear(xp, own, shape, frequencies[part], out[:, part])
+        _trilinear(xp, own, grid, frequencies[part], out[:, part])
     return out if gradient else out[0]
 
 
-def _trilinear(xp, table, shape, frequencies, out):
+def _trilinear(xp, table, grid, frequencies, out):
     x, y, z = (xp.ascontiguousarray(frequencies[..., axis]) for axis in range(3))
     sign = xp.where(z < 0, np.float32(-1), np.float32(1))
-    side, k = shape[1], shape[1] // 2
-    base, fractions = k * side + k, []
-    for axis, stride in ((x, 1), (y, side), (z, side * side)):
+    corner, fractions = [], []
+    for axis in (x, y, z):
         axis = axis * sign
         axis *= OVERSAMPLING
         low = xp.floor(axis)
         axis -= low
         fractions.append(axis)
-        base = base + low.astype(np.int32) * stride
+        corner.append(low.astype(np.int32))
     fx, fy, fz = fractions
+    in_ball = isinstance(grid, BallLines)
+    side = grid.side if in_ball else grid[1]
+    middles = xp.asarray(grid.middles) if in_ball else None
+    line_number = corner[2] * side + corner[1] + side // 2
+    along = corner[0] if in_ball else corner[0] + side // 2
     if table.ndim == 2:
-        base += (xp.arange(len(table), dtype=np.int32) * table.shape[1])[:, None]
+        along = along + (xp.arange(len(table), dtype=np.int32) * table.shape[1])[:, None]
         table = table.reshape(-1)
     lines, slopes = [], []
     for dz, dy in ((0, 0), (0, 1), (1, 0), (1, 1)):  # four edges along x, then two along y, then z
-        at = base + (dz * side + dy) * side
+        number = line_number + (dz * side + dy)
+        at = (xp.take(middles, number) if in_ball else number * side) + along
         line = xp.take(table, at)
         at += 1
         slope = xp.take(table, at)

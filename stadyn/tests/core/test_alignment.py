@@ -147,7 +147,7 @@ def coarse(planted, start, xp, cone, limit, step=8.0, box_px=BOX):
     dictionary = Dictionary.build(reference, rotation_grid(cone, step, 360, step), shifts, COARSE_RADIUS)
     rotations, moved, cc = coarse_search(
         batch.cubes,
-        batch.cube_shape,
+        batch.cube_lines,
         start.rotations,
         start.positions - batch.centers,
         Transfer(planted.source.tomograms[planted.truth.tomogram_ids[0]], BOX),
@@ -189,7 +189,7 @@ def test_coarse_search_takes_only_allowed_shifts(xp):
     dictionary = Dictionary.build(reference, rotation_grid(0, 8, 0, 8), shifts, COARSE_RADIUS)
     off = planted.truth.positions - batch.centers - np.einsum("bij,j->bi", planted.truth.rotations, (4.0, 0, 0))
     weight_of = Transfer(planted.source.tomograms["TS_1"], BOX)
-    arguments = (batch.cubes, batch.cube_shape, planted.truth.rotations, off, weight_of, dictionary)
+    arguments = (batch.cubes, batch.cube_lines, planted.truth.rotations, off, weight_of, dictionary)
     allowed = np.ones((2, len(shifts)), bool)
     allowed[1] = np.all(shifts == 0, axis=1)
     _, moved, _ = coarse_search(*arguments, allowed)

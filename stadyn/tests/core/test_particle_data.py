@@ -47,8 +47,9 @@ def test_a_batch_holds_the_sampled_coefficients_and_no_others(xp):
     boxes, _ = planted.source.boxes(planted.truth, np.arange(3), BOX)
     expected = to_host(band_coefficients(normalize(boxes), wanted))[:, sampled]
     assert np.allclose(to_host(batch.data), expected, atol=1e-2 * np.abs(expected).max())
-    k = batch.cube_shape[1] // 2
-    coarse = to_host(batch.cubes).reshape(3, *batch.cube_shape)
+    k = batch.cube_lines.side // 2
+    coarse = np.zeros((3, k + 1, 2 * k + 1, 2 * k + 1), np.complex64)
+    coarse[(slice(None),) + batch.cube_lines.samples] = to_host(batch.cubes)
     inner = band(BOX, 4.0).indices.astype(int)
     direct = to_host(band_coefficients(normalize(boxes), band(BOX, 4.0)))
     x, y, z = 2 * inner.T
