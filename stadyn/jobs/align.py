@@ -24,8 +24,9 @@ from stadyn.io.mrc import write_volume
 from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import check_keys, read_settings, write_json
 
-from .chunks import ELSEWHERE, ChunkCrew, Processes, exchange_folder
+from .chunks import ELSEWHERE, ChunkCrew, exchange_folder
 from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work, alone_in_its_folder, peak_memory
+from .launchers import Processes
 from .processes import ProcessCrew
 
 ENGINES = ("fast", "exhaustive")

@@ -25,6 +25,9 @@ from stadyn.core.search import AlignmentRound
 from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import read_settings, write_json
 
+BEAT_SECONDS = 5.0
+"""Between two signs of life, of the alignment and of its workers."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Request:
@@ -165,6 +168,14 @@ class Exchange:
         """A worker is gone."""
         (self.folder / f"here_{worker}").unlink(missing_ok=True)
 
+    def sign(self, worker):
+        """What a worker last wrote to show that it is there; an empty text for one that is not."""
+        path = self.folder / f"here_{worker}"
+        try:
+            return path.read_text() if self.exists(path) else ""
+        except FileNotFoundError:
+            return ""
+
     def void_claims(self, name, owners):
         """Release the chunks of a request that nobody of `owners` holds; returns {chunk: who had claimed it}."""
         chunks = {}
@@ -184,8 +195,15 @@ class Exchange:
     # ----- a worker's side
 
     def arrive(self, worker, session):
-        """Be present in a session."""
-        (self.folder / f"here_{worker}").write_text(session)
+        """Begin anew as a worker of a session: what it had claimed is void if a queue started its job again."""
+        for path in self.folder.glob("claim_*"):
+            if path.read_text() == owner_name(session, worker):
+                path.unlink(missing_ok=True)
+        self.show(worker, 0)
+
+    def show(self, worker, count):
+        """Be present, and still alive."""
+        (self.folder / f"here_{worker}").write_text(f"present {count}")
 
     def present(self, worker):
         """Is a worker there, at work or waiting?"""

@@ -5,7 +5,9 @@ It keeps the particles of its chunk prepared from iteration to iteration. It pre
 own chunk, and takes over those of workers that are not there (still queued, or lost).
 """
 
+import contextlib
 import os
+import threading
 import time
 
 from stadyn.core.crew import LocalCrew
@@ -13,7 +15,7 @@ from stadyn.core.errors import InputError
 from stadyn.core.passes import GLOBAL
 from stadyn.io.settings import read_settings
 
-from .chunk_exchange import Answer, Exchange, PartialSum, owner_name
+from .chunk_exchange import BEAT_SECONDS, Answer, Exchange, PartialSum, owner_name
 from .common import Work
 
 POLL_SECONDS = 0.05, 1.0
@@ -21,7 +23,7 @@ POLL_SECONDS = 0.05, 1.0
 GRACE_SECONDS = 3.0
 """How long a chunk waits for its own worker: one that begins at the same time must not find its chunk taken."""
 PATIENCE_SECONDS = 180.0
-"""How long an alignment may be silent before its workers take it for dead; it gives a sign every `BEAT_SECONDS`."""
+"""How long an alignment may be silent before its workers take it for dead."""
 
 
 def add_arguments(parser):
@@ -51,7 +53,7 @@ class Worker:
 
     def __init__(self, settings, exchange, number, session):
         self.settings, self.exchange, self.number, self.session = settings, exchange, number, session
-        self.work = None
+        self.work, self._left = None, threading.Event()
         self._round, self._crews = None, {}
 
     def serve(self, patience=PATIENCE_SECONDS):
@@ -62,6 +64,7 @@ class Worker:
             self.exchange.now(self.session)  # which is over when this job was queued for long
             self.work = Work(self.settings)
             self.exchange.arrive(self.number, self.session)
+            threading.Thread(target=self._show, daemon=True).start()
             while True:
                 name = self.exchange.now(self.session)
                 if name != seen:
@@ -84,6 +87,16 @@ class Worker:
                 pause = min(1.3 * pause, POLL_SECONDS[1])
         except EOFError:
             print("the alignment has ended", flush=True)
+        finally:
+            self._left.set()
+
+    def _show(self):
+        """A sign of life every few seconds, also while this process is busy."""
+        count = 0
+        while not self._left.wait(BEAT_SECONDS):
+            count += 1
+            with contextlib.suppress(OSError):  # a full disk, say
+                self.exchange.show(self.number, count)
 
     def _sign(self):
         try:

@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A crew of jobs, on other nodes as a rule, that share the particles of a group; a lost one's chunk is done again."""
 
-import os
 import secrets
-import shlex
 import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -18,66 +15,18 @@ from stadyn.core.particle_data import batches_of_rows
 from stadyn.core.passes import merged
 from stadyn.io.settings import read_settings, write_json
 
-from .chunk_exchange import Exchange, Request, digest, owner_name
+from .chunk_exchange import BEAT_SECONDS, Exchange, Request, digest, owner_name
 
 TRIES = 3
 """How often a chunk may be lost, or a worker without a chunk, before the alignment ends."""
-BEAT_SECONDS = 10.0
+SILENT_SECONDS = 40.0
+"""How long a worker may be silent before others do its chunk: its node may be lost before the queue notices."""
 POLL_SECONDS = 0.02, 1.0
 """Between two looks at the folder, at first and after a long wait."""
 LEAVE_SECONDS = 5.0
 """How long workers have to leave by themselves when the alignment ends."""
-PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = ("chunks", "submit", "processes")
 """Settings that only say who does the work."""
-
-
-class Processes:
-    """Starts workers as processes of this machine, or through a command that lasts as long as their job.
-
-    Parameters
-    ----------
-    folder : where their logs go
-    submit : str, such as ``sbatch --wait --wrap "{command}"``; None for processes
-    """
-
-    watch_seconds = 0.5
-
-    def __init__(self, folder, submit=None):
-        if submit is not None and "{command}" not in submit:
-            raise InputError(f'"submit" is {submit!r}: say with {{command}} where the command of a chunk belongs')
-        self.folder, self.submit = Path(folder), submit
-        self._processes = {}
-
-    def start(self, worker, words):
-        """Start worker 1, 2, ... with the words of its command."""
-        paths = [str(PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
-        command = words if self.submit is None else self.submit.replace("{command}", shlex.join(words))
-        with open(self.log(worker), "ab") as log:
-            self._processes[worker] = subprocess.Popen(
-                command, shell=self.submit is not None, env=env, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT,
-            )  # fmt: skip
-
-    def ended(self, worker):
-        """None while a worker runs or is queued; else how it ended, as a sentence's end."""
-        if worker not in self._processes:
-            return "it never started"
-        code = self._processes[worker].poll()
-        if code is None:
-            return None
-        if code == 0 and self.submit is not None:
-            return "its command came back although the alignment goes on (let it wait for the job: sbatch --wait)"
-        return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-
-    def stop(self, worker):
-        """End a worker that does not end by itself."""
-        self._processes[worker].terminate()
-
-    def log(self, worker):
-        """The file that holds what a worker printed."""
-        return self.folder / f"worker_{worker}.log"
 
 
 class ChunkCrew:
@@ -90,7 +39,7 @@ class ChunkCrew:
     settings : dict, of the job
     work : Work
     chunks : int
-    launcher : starts, watches and stops the workers: `Processes`, or the host's queue
+    launcher : starts, watches and stops the workers: `launchers.Processes`, or the host's queue
     """
 
     def __init__(self, settings, work, chunks, launcher):
@@ -102,6 +51,7 @@ class ChunkCrew:
         self._lost = dict.fromkeys(range(1, chunks + 1), 0)  # chunk -> times its worker was lost with it
         self._idle = dict.fromkeys(range(1, chunks + 1), 0)  # worker -> times it was lost since it last gave an answer
         self._given_up, self._watched = set(), 0.0
+        self._signs = dict.fromkeys(self._idle, ("", 0.0))  # worker -> its last sign of life, and when that came
         self._ended = threading.Event()
         self._settings_of = {worker: self._own_settings(settings, worker) for worker in self._idle}
 
@@ -224,14 +174,15 @@ class ChunkCrew:
             return
         ends = {w: self.launcher.ended(w) for w in self._idle}
         gone = {worker: end for worker, end in ends.items() if end is not None}
-        for worker in gone:
+        away = {w for w in ends if w in gone or self._is_silent(w)}
+        for worker in away:
             self.exchange.leave(worker)
-        owners = [owner_name(self._session, worker) for worker in ends if worker not in gone]
+        owners = [owner_name(self._session, worker) for worker in ends if worker not in away]
         for chunk, owner in self.exchange.void_claims(name, owners).items():
             self._lost[chunk] += 1
             if self._lost[chunk] >= TRIES:
-                worker = next((w for w in gone if owner_name(self._session, w) == owner), chunk)
-                self._give_up(chunk, worker, gone.get(worker, "gone"))
+                worker = next((w for w in away if owner_name(self._session, w) == owner), chunk)
+                self._give_up(chunk, worker, gone.get(worker, "nothing more heard of it"))
         for worker in set(gone) - self._given_up:
             self._idle[worker] += 1
             again = self._idle[worker] < TRIES
@@ -248,6 +199,16 @@ class ChunkCrew:
             if len(self._given_up) == self.chunks:
                 self._give_up(worker, worker, gone[worker])
         self._watched = time.monotonic()
+
+    def _is_silent(self, worker):
+        """Was nothing heard for long of a worker that had come?"""
+        sign = self.exchange.sign(worker)
+        if sign != self._signs[worker][0]:
+            self._signs[worker] = sign, time.monotonic()
+        silent = bool(sign) and time.monotonic() - self._signs[worker][1] > SILENT_SECONDS
+        if silent:
+            print(f"nothing is heard of worker {worker}: the others do its chunk", flush=True)
+        return silent
 
     def _give_up(self, chunk, worker, end):
         raise InputError(

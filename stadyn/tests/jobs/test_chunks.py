@@ -15,9 +15,9 @@ from stadyn.core.particles import ParticleTable
 from stadyn.io.results import read_result
 from stadyn.io.settings import read_settings, write_json
 from stadyn.jobs import align, chunks
-from stadyn.jobs.chunk_exchange import Exchange
+from stadyn.jobs.chunk_exchange import Exchange, owner_name
 from stadyn.jobs.chunk_worker import Worker
-from stadyn.jobs.chunks import Processes
+from stadyn.jobs.launchers import Processes
 from stadyn.tests.core.planted import misaligned, plant
 
 from .planted_files import ROUND, written
@@ -160,6 +160,36 @@ def test_a_worker_that_never_comes_is_replaced_by_the_others(tmp_path, whole, mo
     monkeypatch.setattr(chunks, "LEAVE_SECONDS", 0.1)
     align.run_settings({**whole, "output": str(tmp_path), "chunks": 4}, launcher=Queued())
     assert_same(whole["output"], tmp_path)
+
+
+def test_a_lost_node_that_the_queue_still_believes_in_is_replaced_by_the_others(tmp_path, whole, monkeypatch, capsys):
+    class Silent(Threads):
+        def serve(self, worker):
+            if worker.number == 2:  # claims its chunk, and is never heard of again
+                worker.answer = lambda *_: threading.Event().wait()
+                worker._show = lambda: None
+            super().serve(worker)
+
+        def stop(self, worker):
+            if worker != 2:
+                super().stop(worker)
+
+    monkeypatch.setattr(chunks, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(chunks, "LEAVE_SECONDS", 0.1)
+    monkeypatch.setattr("stadyn.jobs.chunk_exchange.BEAT_SECONDS", 0.1)
+    monkeypatch.setattr("stadyn.jobs.chunk_worker.BEAT_SECONDS", 0.1)
+    monkeypatch.setattr("stadyn.jobs.chunk_worker.GRACE_SECONDS", 0.1)
+    align.run_settings({**whole, "output": str(tmp_path), "chunks": 2}, launcher=Silent())
+    assert "nothing is heard of worker 2: the others do its chunk" in capsys.readouterr().out
+    assert_same(whole["output"], tmp_path)
+
+
+def test_a_job_that_the_queue_started_again_gives_back_what_it_had_claimed(tmp_path):
+    exchange = Exchange(tmp_path)
+    exchange.open("one")
+    assert exchange.claim("request", 1, owner_name("one", 1)) and exchange.claim("request", 2, owner_name("one", 2))
+    exchange.arrive(1, "one")
+    assert exchange.claim("request", 1, owner_name("one", 3)) and not exchange.claim("request", 2, owner_name("one", 3))
 
 
 def test_a_damaged_answer_is_given_again(tmp_path, whole, monkeypatch):

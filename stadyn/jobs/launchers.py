@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the workers of an alignment in chunks are started, watched and stopped without the host."""
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+from stadyn.core.errors import InputError
+
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+
+
+class Processes:
+    """Starts workers as processes of this machine, or through a command that lasts as long as their job.
+
+    Parameters
+    ----------
+    folder : where their logs go
+    submit : str, such as ``sbatch --wait --wrap "{command}"``; None for processes
+    """
+
+    watch_seconds = 0.5
+
+    def __init__(self, folder, submit=None):
+        if submit is not None and "{command}" not in submit:
+            raise InputError(f'"submit" is {submit!r}: say with {{command}} where the command of a chunk belongs')
+        self.folder, self.submit = Path(folder), submit
+        self._processes = {}
+
+    def start(self, worker, words):
+        """Start worker 1, 2, ... with the words of its command."""
+        paths = [str(PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+        command = words if self.submit is None else self.submit.replace("{command}", shlex.join(words))
+        with open(self.log(worker), "ab") as log:
+            self._processes[worker] = subprocess.Popen(
+                command, shell=self.submit is not None, env=env, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    def ended(self, worker):
+        """None while a worker runs or is queued; else how it ended, as a sentence's end."""
+        if worker not in self._processes:
+            return "it never started"
+        code = self._processes[worker].poll()
+        if code is None:
+            return None
+        if code == 0 and self.submit is not None:
+            return "its command came back although the alignment goes on (let it wait for the job: sbatch --wait)"
+        return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+
+    def stop(self, worker):
+        """End a worker that does not end by itself."""
+        self._processes[worker].terminate()
+
+    def log(self, worker):
+        """The file that holds what a worker printed."""
+        return self.folder / f"worker_{worker}.log"
