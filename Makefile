@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 export MPLBACKEND := Agg
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help env demo gui gallery test bench bench-alignment bench-relion bench-robustness bench-relion-postprocess bench-acryo bench-gpu lint clean distclean
+.PHONY: help env demo gui gallery test bench bench-alignment bench-relion bench-robustness fuzz bench-relion-postprocess bench-acryo bench-gpu lint clean distclean
 
 help:
 	@echo "make demo   simulate two tomograms, run the nine steps through the host, compare with the truth (writes demo/)"
@@ -58,6 +58,10 @@ bench-relion: $(INSTALLED) $(ROWS_SHARE)
 bench-robustness: $(INSTALLED)
 	$(BIN)/python benchmarks/killed_replay.py
 	$(BIN)/python benchmarks/large_tomogram.py
+
+# Hours: ten minutes of the processor for each reader, finished ones kept in fuzz.state. pip install atheris for the guided half.
+fuzz: $(INSTALLED)
+	$(BIN)/python benchmarks/fuzz_readers.py --state fuzz.state
 
 bench-relion-postprocess: $(INSTALLED)
 	$(BIN)/python benchmarks/relion_postprocess.py

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .core.errors import InputError
+from .io.aside import read_text
 
 STRING, BOOLEAN, PATH, INTEGER, DECIMAL, FILENAME, FOLDER = range(7)
 """The host's numbers for the type of a field."""
@@ -48,7 +49,7 @@ class Field:
     def _boolean(self, text):
         known = {"true": "True", "yes": "True", "1": "True", "false": "False", "no": "False", "0": "False"}
         if text.lower() not in known:
-            raise InputError(f"{self.alias}={text}: {self.label} is true or false")
+            raise InputError(f"{self.alias}={text[:40]}: {self.label} is true or false")
         return known[text.lower()]
 
     def _number(self, text):
@@ -56,7 +57,7 @@ class Field:
             int(text) if self.type == INTEGER else float(text)
         except ValueError:
             what = "an integer" if self.type == INTEGER else "a number"
-            raise InputError(f"{self.alias}={text}: {self.label} is {what}") from None
+            raise InputError(f"{self.alias}={text[:40]}: {self.label} is {what}") from None
         return text
 
     def _path(self, text):
@@ -121,7 +122,7 @@ def find_workflow(name):
 def read_workflow(name):
     """Workflow from a JSON exported by the host, a template, or the bare name of a template."""
     path = find_workflow(name)
-    text = path.read_text()
+    text = read_text(path, "workflow")
     if path.name.endswith(".template"):
         return _read_template(path, text)
     _protocols(text, path)
@@ -150,7 +151,8 @@ def _read_template(path, text):
     try:
         body = body % os.environ
     except KeyError as error:
-        raise InputError(f"{path}: set the environment variable {error}, which this template uses") from None
+        name = str(error.args[0])[:40]
+        raise InputError(f"{path}: set the environment variable {name!r}, which this template uses") from None
     except (ValueError, TypeError) as error:
         raise InputError(f"{path}: a literal % must be doubled in a template ({error})") from None
     pieces = body.split("~")
@@ -163,14 +165,15 @@ def _read_template(path, text):
 def _field(path, text):
     parts = text.split("|")
     if len(parts) != 4 or not parts[2].isdigit() or int(parts[2]) >= len(TYPE_NAMES) or not parts[3]:
-        raise InputError(f"{path}: field ~{text}~ is not ~label|default|type|alias~ with a type from 0 to 6")
+        shown = " ".join(text.split())[:60]
+        raise InputError(f"{path}: field ~{shown}~ is not ~label|default|type|alias~ with a type from 0 to 6")
     return Field(parts[0], parts[1], int(parts[2]), parts[3])
 
 
 def _protocols(text, path):
     try:
         protocols = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a workflow exported by the host ({error})") from None
     if not isinstance(protocols, list) or not all(
         isinstance(p, dict) and "object.className" in p and "object.id" in p for p in protocols

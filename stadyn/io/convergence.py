@@ -31,12 +31,14 @@ def read_convergence(folder):
 
 
 def _records(path):
+    text = read_text(path, "record of an alignment")
     try:
-        content = json.loads(read_text(path, "record of an alignment"))
+        content = json.loads(text)
         rows = content["records"] if isinstance(content, dict) else content
         return [IterationRecord(**_finite(row)) for row in rows]
-    except (json.JSONDecodeError, TypeError, KeyError) as error:
-        raise InputError(f"{path} is no record of an alignment ({error}): run the alignment again") from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        why = str(error)[:100]
+        raise InputError(f"{path} is no record of an alignment ({why!r}): run the alignment again") from error
 
 
 def _finite(row):

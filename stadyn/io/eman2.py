@@ -103,9 +103,10 @@ def _read_lst(path, context):
 
 
 def _read_boxes(path, context):
+    text = read_text(path, "info file")
     try:
-        info = json.loads(read_text(path, "info file"))
-    except (json.JSONDecodeError, RecursionError) as error:
+        info = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON ({error}): give an info file of EMAN2") from error
     boxes = info.get("boxes_3d") if isinstance(info, dict) else None
     if not isinstance(boxes, list) or not boxes:
@@ -136,7 +137,7 @@ def _read_boxes(path, context):
 def _entry(path, number, cells):
     try:
         entry = json.loads(cells[2]) if len(cells) > 2 else None
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}, line {number} is not JSON ({error}): write the list again with EMAN2") from error
     if not isinstance(entry, dict) or "coord" not in entry:
         raise InputError(

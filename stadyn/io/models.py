@@ -13,6 +13,8 @@ from .mrc import read_header, read_volume
 
 HEAVY_ATOMS_PER_RESIDUE = 7.8
 """Average over proteins."""
+FARTHEST = 1e6
+"""Å from the origin that an atom may lie: a hundred times more than PDB has columns for."""
 FAINTEST = 0.05
 """Voxels below this fraction of a map's largest value are background."""
 
@@ -52,9 +54,13 @@ def read_model(path, pixel_size):
 
 def _numbers(path, line, texts):
     try:
-        return tuple(float(text) for text in texts)
-    except ValueError as error:
-        raise InputError(f"model {path} has coordinates {' '.join(texts)} in line {line}: correct them") from error
+        found = tuple(float(text) for text in texts)
+    except ValueError:
+        found = ()
+    if not (len(found) == 3 and all(abs(value) <= FARTHEST for value in found)):  # nan compares false
+        shown = " ".join(texts)[:60]
+        raise InputError(f'model {path} has the coordinates "{shown}" in line {line}: correct them')
+    return found
 
 
 def _pdb_atoms(path):
@@ -62,9 +68,9 @@ def _pdb_atoms(path):
     for line, text in enumerate(read_text(path, "model").splitlines(), 1):
         if text.startswith("ENDMDL"):
             return
-        if text.startswith("ATOM  ") and text[12:16].strip().lstrip("0123456789")[:1] != "H" and text[16] in " A1":
+        if text.startswith("ATOM  ") and text[12:16].strip().lstrip("0123456789")[:1] != "H" and text[16:17] in " A1":
             # The segment too: assemblies with more chains than letters reuse them.
-            key = (text[21], text[72:76], text[22:27])
+            key = (text[21:22], text[72:76], text[22:27])
             yield key, _numbers(path, line, (text[30:38], text[38:46], text[46:54]))
 
 
@@ -95,7 +101,9 @@ def _read_map(path, pixel_size):
     if len(set(volume.shape)) > 1:
         raise InputError(f"model {path} is {volume.shape} voxels: give a cube with the six-fold axis at its centre")
     n = len(volume)
-    coarse = min(n, 2 * int(n * size / pixel_size / 2))  # never finer than the map itself
+    coarse = min(n, 2 * int(min(n * size / pixel_size / 2, n)))  # never finer than the map itself
+    if coarse < 2:
+        raise InputError(f"model {path} is {n * size:.3g} Å wide, less than two pixels of {pixel_size:g} Å: correct it")
     volume, size = fourier_resize(volume, coarse), n * size / coarse
     keep = np.argwhere(volume > FAINTEST * volume.max())
     points = (keep[:, ::-1] - coarse // 2) * size

@@ -3,7 +3,7 @@
 
 import re
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -12,7 +12,7 @@ from stadyn.core.errors import InputError
 from stadyn.core.particles import EVEN, UNASSIGNED, ParticleTable
 from stadyn.core.tomograms import MissingWedge
 
-ENDINGS = (".tomostar", ".mrc", ".rec", ".map", ".em", ".hdf", ".st", ".ali")
+ENDING = re.compile(r"(?<=.)\.(tomostar|mrc|rec|map|em|hdf|st|ali)$", re.IGNORECASE)
 LARGEST = 2**53
 """Above it a float no longer keeps every integer."""
 TITLES = {
@@ -84,13 +84,23 @@ class Context:
 
     def tomogram(self, name):
         """The `ListedTomogram` of that id, else the one whose file has that name, or None."""
-        exact = next((t for t in self.tomograms if t.id == name), None)
-        return exact or next((t for t in self.tomograms if t.path and tomogram_id(t.path) == tomogram_id(name)), None)
+        return self._by_id.get(name) or self._by_file.get(tomogram_id(name))
 
     def name(self, number):
         """The tomogram id of a number; the number itself as text where no list numbers tomograms."""
-        numbered = {t.number: t.id for t in self.tomograms if t.number is not None}
-        return numbered.get(number, None if numbered else str(number))
+        return self._by_number.get(number, None if self._by_number else str(number))
+
+    @cached_property
+    def _by_id(self):
+        return {t.id: t for t in reversed(self.tomograms)}  # of several the first
+
+    @cached_property
+    def _by_file(self):
+        return {tomogram_id(t.path): t for t in reversed(self.tomograms) if t.path}
+
+    @cached_property
+    def _by_number(self):
+        return {t.number: t.id for t in self.tomograms if t.number is not None}
 
     def shift(self, pixels=1.0):
         """`pixels` to take from the numbers in a file, 0 where they are to be read as they are."""
@@ -215,8 +225,8 @@ class Columns:
 def tomogram_id(name):
     """The tsId that a path or file name of a tomogram stands for: no folders, no endings of volumes."""
     name = re.split(r"[\\/]", name.strip())[-1]
-    while name.lower().endswith(ENDINGS) and Path(name).stem:
-        name = Path(name).stem
+    while len(shorter := ENDING.sub("", name)) < len(name):
+        name = shorter
     return name
 
 

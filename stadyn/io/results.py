@@ -12,6 +12,7 @@ import io
 import json
 import re
 import struct
+import tokenize
 import zipfile
 import zlib
 
@@ -27,7 +28,7 @@ MANIFEST = "manifest"
 CLASS_NAME = re.compile(r"(stadyn(?:\.[A-Za-z_]\w*)+):([A-Za-z_]\w*)", re.ASCII)
 # Everything that zipfile and NumPy raise on bytes that are not what they claim to be.
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError, OverflowError, IndexError)
-UNREADABLE += (SyntaxError, AttributeError, struct.error, zipfile.BadZipFile, zlib.error)
+UNREADABLE += (SyntaxError, AttributeError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
 
 
 def write_result(path, obj):

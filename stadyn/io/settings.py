@@ -48,7 +48,7 @@ def read_settings(path, allowed=None, required=()):
         if len(seen) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
-            raise InputError(f'settings {path} give {_shown(twice)} twice in one place: keep one')
+            raise InputError(f'settings {path} give {_short(_quoted(twice))} twice in one place: keep one')
         return seen
 
     def no_number(word):
@@ -71,7 +71,7 @@ def read_settings(path, allowed=None, required=()):
 def check_keys(mapping, allowed=None, required=(), where="settings"):
     """`mapping` itself, or an InputError that names a key of `where` which is unknown, missing or of another kind."""
     if not isinstance(mapping, Mapping):
-        raise InputError(f'{where} hold {_shown(mapping)}, not {OBJECT}: write {{"key": value}}')
+        raise InputError(f'{where} hold {_short(repr(mapping))}, not {OBJECT}: write {{"key": value}}')
     missing = [key for key in required if key not in mapping]
     if missing:
         raise InputError(f'{where} lack "{missing[0]}": add it')
@@ -81,7 +81,7 @@ def check_keys(mapping, allowed=None, required=(), where="settings"):
             if key not in known:
                 close = difflib.get_close_matches(key, known, 1)
                 remedy = f'did you mean "{close[0]}"?' if close else f"known are {', '.join(sorted(set(known)))}"
-                raise InputError(f'{where} hold an unknown key {_shown(key)}: {remedy}')
+                raise InputError(f'{where} hold an unknown key {_short(_quoted(key))}: {remedy}')
         _check_kinds(mapping, where)
     return mapping
 
@@ -92,12 +92,14 @@ def _check_kinds(mapping, where):
         for key in names.split():
             value = mapping.get(key)
             if value is not None and (not isinstance(value, CLASSES[kind]) or isinstance(value, bool)):
-                raise InputError(f'"{key}" in {where} is {_shown(value)}: give {kind}')
+                raise InputError(f'"{key}" in {where} is {_short(repr(value))}: give {kind}')
 
 
-def _shown(value):
-    """A value as it stands in a sentence: quoted, on one line, not too long."""
-    text = f'"{value}"' if isinstance(value, str) and value.isprintable() else repr(value)
+def _quoted(key):
+    return f'"{key}"' if str(key).isprintable() else repr(key)
+
+
+def _short(text):
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 

@@ -18,7 +18,7 @@ from .em import HEADER_BYTES
 from .eman2 import read_eman2, write_eman2
 from .emclarity import is_emclarity, read_emclarity, write_emclarity
 from .motive_lists import STOPGAP_BLOCK, is_av3, read_av3, read_stopgap, write_av3, write_stopgap
-from .particle_files import Context, ListedTomogram, ParticleFile, tomogram_id, with_pixel_sizes
+from .particle_files import Context, ListedTomogram, ParticleFile, proper_rotations, tomogram_id, with_pixel_sizes
 from .peet import is_peet, read_peet, write_peet
 from .pytom_xml import read_pytom, write_pytom
 from .relion import is_relion, read_relion, version_of, write_relion
@@ -199,6 +199,11 @@ def _write_doc(path, file, context):
 
 def _read_stadyn(path, context):
     table = read_result(path, ParticleTable)
+    bad = ~np.isfinite(table.positions).all(axis=1)
+    if bad.any() or not len(table):
+        what = f"a position that is not finite in row {int(np.argmax(bad)) + 1}" if bad.any() else "no particles"
+        raise InputError(f"{path} holds {what}: run the step that wrote it again")
+    table = table.replace(rotations=proper_rotations(path, table.rotations))
     return ParticleFile(table, context.known_pixel_sizes(np.unique(table.tomogram_ids).tolist(), {}))
 
 

@@ -77,7 +77,7 @@ def _wedge(path, columns, row, own_block):
     tables = [own_block] if own_block else []
     if columns.has("rlnTomoTiltSeriesStarFile"):
         name = columns.texts("rlnTomoTiltSeriesStarFile")[row]
-        series = next((p for p in (Path(path).parent / name, Path(name)) if p.is_file()), None)
+        series = next((p for p in (Path(path).parent / name, name) if os.path.isfile(p)), None)
         tables += read_star(series).values() if series else []
     for table in tables:
         label = next((label for label in ANGLES if label in table), None)

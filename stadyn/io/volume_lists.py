@@ -12,6 +12,7 @@ from stadyn.core.tomograms import MissingWedge
 
 from .aside import read_text, written_aside
 
+LONGEST_PATH = 1000
 NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 logger = logging.getLogger(__name__)
 
@@ -90,6 +91,8 @@ def _content_lines(path):
 
 
 def _resolved(path, line, name, must_exist):
+    if len(name) > LONGEST_PATH:
+        raise InputError(f"{path}, line {line} begins a path of {len(name)} characters with {name[:40]}: correct it")
     volume = os.path.normpath(Path(path).absolute().parent / name)
     if must_exist and not os.path.isfile(volume):
         raise InputError(f"{path}, line {line} lists {volume}, which is not there: correct the path")
@@ -112,6 +115,7 @@ def _setting(path, line, text):
             low, high = map(float, value.split())
             return {"wedge": MissingWedge(low, high)}
     except ValueError as error:
-        raise InputError(f'{path}, line {line} gives {key} as "{value}" ({error}): correct the value') from error
+        shown, why = value[:40], str(error)[:100]
+        raise InputError(f'{path}, line {line} gives {key} as "{shown}" ({why}): correct the value') from error
     logger.warning("%s, line %d: %s is not used", path, line, key or text)
     return {}
