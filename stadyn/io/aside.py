@@ -5,15 +5,20 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import secrets
+import socket
+import time
 from pathlib import Path
 
 from stadyn.core.errors import InputError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """What the system says when a disk, or the user's share of it, is full."""
-LEFT_ASIDE = ".????????????.part"
-"""Names under which `written_aside` writes; one that is still there was left by a process that was killed."""
+LEFT_ASIDE = re.compile(r"\.(?P<machine>.+)\.(?P<pid>\d+)\.[0-9a-f]{8}\.part")
+"""Names under which `written_aside` writes: who writes is in them."""
+STALE_SECONDS = 3600
+"""No file grows so slowly: one that did not change for so long has nobody who writes it, wherever that would be."""
 
 TEXT_START = 2**16
 """Bytes at the start of a file that show whether it is text."""
@@ -35,7 +40,7 @@ def written_aside(path):
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"cannot write {path}: the folder {path.parent} is not writable, choose another")
     # Not tempfile.mkstemp: its files are readable by their owner only, and results are shared in a lab.
-    aside = path.with_name(f".{secrets.token_hex(6)}.part")
+    aside = path.with_name(f".{_machine()}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         yield aside
         with open(aside, "rb") as handle:
@@ -60,7 +65,8 @@ def no_room(folder):
 def claimed(folder):
     """Hold `folder`, created if need be, for this process alone, and remove what a killed one left half-written.
 
-    The system lets go of it when the process ends, however it ends. On a file system without locks, nothing is held.
+    The system lets go of it when the process ends, however it ends. On a file system without locks nothing is held,
+    and of what is half-written only what cannot be written on any more is removed.
 
     Raises InputError when another process holds it.
     """
@@ -74,11 +80,46 @@ def claimed(folder):
             raise InputError(f"{folder} is being written by another run: wait for its end or stop it") from error
         except OSError:  # NFS without its lock daemon, say
             pass
-        for left in (*folder.glob(LEFT_ASIDE), *folder.glob(f"*/{LEFT_ASIDE}")):
-            left.unlink(missing_ok=True)
+        for left in (*folder.glob(".*.part"), *folder.glob("*/.*.part")):
+            if _is_abandoned(left):
+                left.unlink(missing_ok=True)
         yield folder
     finally:
         os.close(handle)
+
+
+def _is_abandoned(path):
+    """Can nobody be writing the half-written file `path` any more?
+
+    The lock on its folder does not tell: where locks are not shared between nodes, each node gets it.
+    """
+    name = LEFT_ASIDE.fullmatch(path.name)
+    if name is None:
+        return False  # not ours
+    if name["machine"] == _machine() and not _works(int(name["pid"])):
+        return True
+    try:
+        return time.time() - path.stat().st_mtime > STALE_SECONDS
+    except FileNotFoundError:  # renamed meanwhile
+        return False
+
+
+def _machine():
+    """This computer, and within it the container that counts its processes."""
+    try:
+        return f"{socket.gethostname()}-{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:  # not Linux
+        return socket.gethostname()
+
+
+def _works(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
 
 
 def existing_file(path, what="file"):

@@ -64,7 +64,11 @@ def test_a_killed_alignment_goes_on_to_the_same_result(tmp_path, planted):
             process.kill()
         assert process.returncode == -signal.SIGKILL
     # What a death in the middle of a write leaves behind.
-    (tmp_path / "broken" / ".0123456789ab.part").write_bytes(b"half a fi")
+    with written_aside(tmp_path / "broken" / "table") as aside:
+        left = aside.with_name(aside.name.replace(f".{os.getpid()}.", f".{process.pid}."))
+        left.write_bytes(b"half a fi")
+        aside.write_bytes(b"")
+    (tmp_path / "broken" / "table").unlink()
     align.run_settings(broken)
     same_results(tmp_path / "whole", tmp_path / "broken")
     records = [json.loads((tmp_path / name / "convergence.json").read_text()) for name in ("whole", "broken")]
