@@ -57,6 +57,23 @@ def out_of_memory_errors():
     return (MemoryError,) if cupy is None else (MemoryError, cupy.cuda.memory.OutOfMemoryError)
 
 
+def in_parts(function, count, size):
+    """Call ``function(slice)`` for parts of at most `size` of `count` things, halved for as long as memory does not do.
+
+    `function` changes nothing before it can no longer run out of memory, for a part that failed is done again.
+    """
+    start, size = 0, max(1, size)
+    while start < count:
+        try:
+            function(slice(start, min(start + size, count)))
+        except out_of_memory_errors():
+            if size == 1:
+                raise
+            size //= 2
+        else:
+            start += size
+
+
 def free_memory(xp=np):
     """Bytes that can still be had, on the host or on the current device."""
     if xp is not np:

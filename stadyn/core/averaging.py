@@ -15,7 +15,7 @@ import numpy as np
 import scipy.fft
 import scipy.sparse
 
-from .arrays import array_module, to_host
+from .arrays import array_module, in_parts, to_host
 from .fourier import OVERSAMPLING, frequency_radius, volume_from_half_cube
 from .resample import box_coordinates, fourier_resize, turned_copies
 from .symmetry import symmetry_matrices, symmetry_order
@@ -63,9 +63,9 @@ class AverageSum:
             amounts = xp.asarray(amounts, dtype=np.float32)[:, None]
             data, weights = data * amounts, weights * amounts
         rows = max(1, POINTS_AT_ONCE // data.shape[1]) if xp is np else len(data)
-        for start in range(0, len(data), rows):
-            part = slice(start, start + rows)
-            self._scatter(xp, data[part], weights[part], rotations[part], frequencies)
+        in_parts(
+            lambda part: self._scatter(xp, data[part], weights[part], rotations[part], frequencies), len(data), rows
+        )
         self.n += len(data)
 
     def _scatter(self, xp, data, weights, rotations, frequencies):

@@ -8,7 +8,7 @@ from threading import Lock
 import numpy as np
 
 from .alignment import COARSE_RADIUS
-from .arrays import free_memory
+from .arrays import free_memory, in_parts
 from .fourier import OVERSAMPLING, band, half_cube_samples
 from .reference import BallLines, ball_lines
 from .resample import box_coordinates, crop
@@ -125,9 +125,8 @@ def prepare(source, table, rows, box_px, high, low, with_cubes, xp=np, sampled=N
     data = empty((len(rows), len(h)), np.complex64)
     cubes = empty((len(rows), len(lines)), np.complex64) if with_cubes else None
     centers = np.empty((len(rows), 3))
-    at_once = BOXES_AT_ONCE if box_px < LARGE_BOX_PX else 1
-    for start in range(0, len(rows), at_once if xp is np else len(rows)):
-        part = slice(start, start + at_once) if xp is np else slice(None)
+
+    def transform(part):
         boxes, centers[part] = source.boxes(table, rows[part], box_px)
         scales = np.empty((len(boxes), 1), np.float32)
         for box, scale in zip(boxes, scales, strict=True):
@@ -137,6 +136,9 @@ def prepare(source, table, rows, box_px, high, low, with_cubes, xp=np, sampled=N
         data[part] = half_cube_samples(boxes, (h[:, 2], h[:, 1] + k, h[:, 0] + k), k) * scales
         if with_cubes:
             cubes[part] = half_cube_samples(boxes, lines.samples, lines.side // 2, OVERSAMPLING, True) * scales
+
+    at_once = BOXES_AT_ONCE if box_px < LARGE_BOX_PX else 1
+    in_parts(transform, len(rows), at_once if xp is np else len(rows))
     frequencies = xp.asarray(h.astype(np.float32))
     return Batch(rows, centers, data, frequencies, xp.asarray(weight), cubes, lines if with_cubes else None)
 

@@ -123,18 +123,27 @@ def simulate_tomogram(settings, number, unit=None, workers=1, progress=None):
     """
     scene = build_scene(unit or procedural_unit(), settings, np.random.default_rng([settings.seed, number, 1]))
     defocus = float(settings.defoci_um()[number - 1])
-    nz, ny, nx = settings.shape
-    # A tilted slab reaches further than the field: images are wide enough for every slice at every tilt.
-    image_shape = (ny, 2 * scipy.fft.next_fast_len(int(np.hypot(nx, nz)) // 2 + 4))
-    spectra = _tilt_series(settings, scene, number, defocus, image_shape, workers, progress)
-    volume = back_project(spectra, settings.tilts_deg, image_shape, settings.shape, workers)
-    volume -= volume.mean()
-    volume /= volume.std()
+    volume = reconstruct_scene(settings, scene, number, defocus, workers, progress)
     name = f"tomo_{number:03d}"
     wedge = MissingWedge(float(settings.tilts_deg[0]), float(settings.tilts_deg[-1]))
     tomogram = Tomogram(name, "", settings.pixel_size_angst, settings.shape, wedge)
     dipoles = _click_dipoles(settings, scene, name, np.random.default_rng([settings.seed, number, 2]))
     return SimulatedTomogram(tomogram, volume, _truth(settings, scene, name), dipoles, defocus)
+
+
+def reconstruct_scene(settings, scene, number, defocus_um, workers=1, progress=None):
+    """The tomogram of any Scene: (z, y, x) float32, protein dark, mean 0 and standard deviation 1.
+
+    Parameters as of `simulate_tomogram`; of `settings` the field, the microscope, tilts, noise and seed count.
+    """
+    nz, ny, nx = settings.shape
+    # A tilted slab reaches further than the field: images are wide enough for every slice at every tilt.
+    image_shape = (ny, 2 * scipy.fft.next_fast_len(int(np.hypot(nx, nz)) // 2 + 4))
+    spectra = _tilt_series(settings, scene, number, defocus_um, image_shape, workers, progress)
+    volume = back_project(spectra, settings.tilts_deg, image_shape, settings.shape, workers)
+    volume -= volume.mean()
+    volume /= volume.std()
+    return volume
 
 
 def _tilt_series(settings, scene, number, defocus_um, image_shape, workers, progress):
