@@ -19,14 +19,16 @@ from .base import StadynProtocol, inside_tomograms
 from .chunks import add_chunks, align_in_chunks, check_chunks
 from .estimates import alignment_minutes, time_warnings
 from .forms import (
+    ENGINES,
     GROUP_KEYS,
     PER_HALF,
     PER_TOMOGRAM,
     add_box,
     add_fmin,
-    add_gpu,
     add_groups,
-    add_parallel,
+    add_input,
+    add_machine,
+    add_mask,
     add_particles,
     add_randomize_azimuth,
     add_seed,
@@ -35,7 +37,6 @@ from .forms import (
 from .rounds import add_rounds, rounds_of
 
 JOB = "align"
-ENGINES = ["fast", "exhaustive"]
 REFERENCE_FILTERS = ["lowpass", "fsc"]
 
 
@@ -47,11 +48,17 @@ class AlignOutputs(Enum):
 
 
 class StadynProtAlign(StadynProtocol):
-    """Aligns particles to a reference that is averaged anew from them after every iteration.
+    """Afterwards look at *Convergence* and *Maps side by side*. Good: the mean CC rises and settles, the last iteration
+    turns particles by less than 1 degree, and the average shows more than its reference did. Bad: turns of 5 degrees
+    and more at the end, or an average that looks like the mask or the reference and nothing else: start coarser, or
+    look at the particles that came in.
 
-    The paper uses it five times: for the initial reference (step 3), one tomogram at a time (4), for the candidates
-    (5), for the two halves of the gold standard, which share nothing (7), and for these again at the end (8).
-    What comes in goes out, coordinates or subtomograms, with new poses and cross-correlations.
+    It aligns particles to a reference that is averaged anew from them after every iteration. What comes in goes out,
+    coordinates or subtomograms, with new poses and cross-correlations.
+
+    Dynamo: an alignment project (_dcp_). Paper: five times, for the initial reference (step 3), one tomogram at a
+    time (4), for the candidates (5), for the two halves of the gold standard, which share nothing (7), and for these
+    again at the end (8), from 15 Å in step 3 to 6.8 Å in step 8.
     """
 
     _label = "align"
@@ -73,38 +80,30 @@ class StadynProtAlign(StadynProtocol):
             help="tsIds separated by blanks; #1 is the first tomogram of the particles, #2 the second. Empty: all. "
             "The paper makes its initial reference from the first tomogram alone (step 3).",
         )
-        form.addParam(
+        add_input(
+            form,
             "inputReference",
-            params.PointerParam,
-            pointerClass="Volume,SetOfAverageSubTomograms",
+            "Volume,SetOfAverageSubTomograms",
+            "Starting reference (optional)",
+            "A map with protein dark, as all averages here have it; or a set of averages, one for each tomogram "
+            "(Dynamo: _template_). Empty: averaged from the particles at the poses they have. Halves start from "
+            "halves: from the half-maps of an average, or empty.",
             allowsNull=True,
-            label="Starting reference (optional)",
-            help="A map with protein dark, as all averages here have it; or a set of averages, one for each tomogram. "
-            "Empty: averaged from the particles at the poses they have. Halves start from halves: from the half-maps "
-            "of an average, or empty.",
         )
-        form.addParam(
-            "inputMask",
-            params.PointerParam,
-            pointerClass="VolumeMask",
-            allowsNull=True,
+        add_mask(
+            form,
+            "Only what it covers is compared; it moves with the reference (Dynamo: _mask_). It should hold more than "
+            "one unit cell while the reference is poor. Empty: the whole box, with a soft edge. Paper: a mask that "
+            "follows the curvature of the VLP, in step 8.",
             label="Alignment mask (optional)",
-            help="Only what it covers is compared; it moves with the reference (Dynamo: _mask_). It should hold more "
-            "than one unit cell while the reference is poor. Empty: the whole box, with a soft edge.",
         )
-        add_randomize_azimuth(form, default=False)
         add_box(form)
-        form.addParam(
-            "engine",
-            params.EnumParam,
-            choices=ENGINES,
-            default=0,
-            label="Engine",
-            expertLevel=LEVEL_ADVANCED,
-            help="*fast*: a coarse search as one matrix product, then Gauss-Newton refinement of the pose.\n"
-            "*exhaustive*: every angle of the rounds with a full cross-correlation map, as Dynamo does; slower by two "
-            "orders of magnitude.",
-        )
+        add_randomize_azimuth(form, default=False)
+        add_viewing_lowpass(form)
+        add_chunks(form)
+        add_fmin(form)
+        add_seed(form)
+        add_rounds(form)
         form.addParam(
             "score",
             params.EnumParam,
@@ -127,13 +126,7 @@ class StadynProtAlign(StadynProtocol):
             "reference is weighted by its figure of merit, from the FSC between the averages of every other particle, "
             "so the resolution follows the data from iteration to iteration. Each half of a gold standard has its own.",
         )
-        add_viewing_lowpass(form)
-        add_chunks(form)
-        add_fmin(form)
-        add_seed(form)
-        add_rounds(form)
-        add_gpu(form)
-        add_parallel(form)
+        add_machine(form)
 
     # ----- steps
 

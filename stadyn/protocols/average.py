@@ -13,14 +13,11 @@ from .base import StadynProtocol, symmetry_check
 from .forms import (
     GROUP_KEYS,
     PER_HALF,
+    add_averaging,
     add_box,
-    add_fmin,
-    add_gpu,
     add_groups,
-    add_parallel,
     add_particles,
     add_randomize_azimuth,
-    add_seed,
     add_symmetry,
     add_viewing_lowpass,
 )
@@ -36,10 +33,16 @@ class AverageOutputs(Enum):
 
 
 class StadynProtAverage(StadynProtocol):
-    """Averages particles at the poses they have, compensating in Fourier space for their missing wedges.
+    """Afterwards look at *Maps side by side*. Good: the layers of the VLP, lattice and membrane about 140 Å apart, in
+    the middle of the box. Bad: a flat box (poses or positions are wrong), or streaks along one direction (few
+    particles, or all seen through the same missing wedge: randomise the azimuth).
 
-    With the azimuth randomised it makes the template of the paper's first alignment (step 3, block A); the particles
-    as they were turned are then an output as well. Contrast stays that of the data, protein dark.
+    It averages particles at the poses they have, compensating in Fourier space for their missing wedges. With the
+    azimuth randomised the particles as they were turned are an output as well. Contrast stays that of the data, protein
+    dark.
+
+    Dynamo: _daverage_ with Fourier compensation. Paper: the template of the first alignment is such an average, with
+    randomised azimuth (step 3, block A), and so are those of the tomograms and halves later.
     """
 
     _label = "average"
@@ -53,9 +56,9 @@ class StadynProtAverage(StadynProtocol):
             help="One average of all particles, one of each tomogram, or one of each half (odd, even), which then are "
             "the half-maps of the average of all.",
         )
-        add_box(form)
-        add_symmetry(form, default="C1")
         add_randomize_azimuth(form, default=False)
+        add_symmetry(form, default="C1")
+        add_box(form)
         form.addParam(
             "weightByCC",
             params.BooleanParam,
@@ -66,10 +69,7 @@ class StadynProtAverage(StadynProtocol):
             "all alike.",
         )
         add_viewing_lowpass(form)
-        add_fmin(form)
-        add_seed(form)
-        add_gpu(form)
-        add_parallel(form)
+        add_averaging(form, symmetry=False)
 
     # ----- steps
 

@@ -20,7 +20,7 @@ from stadyn.io.mrc import read_header, read_volume
 from stadyn.io.results import write_result
 
 from .base import StadynProtocol, symmetry_check
-from .forms import add_fmin, add_gpu, add_parallel, add_seed
+from .forms import ENGINES, add_averages, add_fmin, add_machine, add_mask, add_seed, add_viewing_lowpass
 from .presets import STAGE_FIRST
 from .rounds import add_rounds, rounds_of
 from .viewing import write_inverted
@@ -35,11 +35,16 @@ class AverageOfAveragesOutputs(Enum):
 
 
 class StadynProtAverageOfAverages(StadynProtocol):
-    """Aligns the averages of all tomograms to each other, as if each were a particle without a missing wedge, and
-    averages them (paper, step 5, blocks A and B).
+    """Afterwards look at *Maps side by side*, and at the moves in the summary. Good: every average agrees with their
+    mean, CC above 0.8, moved by a few Å and degrees; and at least 7 unit cells are marked, 72 to 76 Å apart in immature
+    HIV-1. Bad: one average with a much lower CC, or moved by half a unit cell, 37 Å: look at its alignment.
 
-    The aligned averages carry how each of them was moved; subboxing needs that to go from the average of averages
-    back to every tomogram. The unit cells that can be seen in it are marked, unless switched off.
+    It aligns the averages of all tomograms to each other, as if each were a particle without a missing wedge, and
+    averages them. The aligned averages carry how each of them was moved; subboxing needs that to go from the average of
+    averages back to every tomogram. The unit cells that can be seen in it are marked, unless switched off.
+
+    Dynamo: a small alignment project without missing wedge. Paper: of five averages (step 5, blocks A and B); the unit
+    cells are clicked in Chimera.
     """
 
     _label = "average of averages"
@@ -47,37 +52,19 @@ class StadynProtAverageOfAverages(StadynProtocol):
 
     def _defineParams(self, form):
         form.addSection(label="Input")
-        form.addParam(
-            "inputAverages",
-            params.PointerParam,
-            pointerClass="SetOfAverageSubTomograms",
-            important=True,
-            label="Averages of the tomograms",
-            help="One average per tomogram, as an alignment or averaging 'one per tomogram' gives them. In the paper "
-            "there are five of them, the particles of a small Dynamo project.",
+        add_averages(
+            form,
+            help="One average per tomogram, as an alignment or averaging 'each tomogram apart' gives them. In the "
+            "paper there are five of them, the particles of a small Dynamo project.",
         )
-        form.addParam(
-            "inputMask",
-            params.PointerParam,
-            pointerClass="VolumeMask",
-            allowsNull=True,
-            label="Alignment mask (optional)",
-            help="Only what it covers is compared (Dynamo: _mask_). The paper uses none here.",
-        )
-        form.addParam(
-            "viewingLowpass",
-            params.FloatParam,
-            default=30.0,
-            label="Low-pass of the viewing copy (Å)",
-            help="An inverted copy of the result, protein bright, is low-passed to this for Chimera; 0 does not filter "
-            "it. The paper's result_pr_a_INVERTED.em.",
-        )
+        text = "Only what it covers is compared (Dynamo: _mask_). The paper uses none here."
+        add_mask(form, text, label="Alignment mask (optional)")
         add_cells(form)
-        add_seed(form)
+        add_viewing_lowpass(form)
         add_fmin(form)
+        add_seed(form)
         add_rounds(form, STAGE_FIRST)
-        add_gpu(form)
-        add_parallel(form)
+        add_machine(form)
 
     # ----- steps
 
@@ -94,6 +81,7 @@ class StadynProtAverageOfAverages(StadynProtocol):
             particles,
             JOB,
             box_angst=read_header(particles.boxes.paths[0]).shape[0] * pixel_size,
+            engine=ENGINES[self.engine.get()],
             rounds=rounds_of(self, pixel_size),
             mask=map_path(mask)[0] if mask else None,
             seed=self.seed.get(),

@@ -15,7 +15,7 @@ from stadyn.io.aside import written_aside
 from stadyn.io.mrc import open_volume, read_volume
 
 from .base import StadynProtocol
-from .forms import MAP_CLASSES, add_particles, add_seed
+from .forms import MAP_CLASSES, add_input, add_number, add_particles, add_seed
 
 REPORT = "geometry.txt"
 LARGEST_BOX = 256
@@ -26,9 +26,15 @@ class CheckGeometryOutputs(Enum):
 
 
 class StadynProtCheckGeometry(StadynProtocol):
-    """Tells whether particles that were aligned anywhere, their tomograms and a map fit together: particles are
+    """Afterwards look at the *summary*, and at geometry.txt for the CC of every reading. Good: "as the poses are" has
+    the highest CC, at least 0.1 above the mirrored map, and the tilt range fits within 6 degrees. Bad: another reading
+    wins: the sentence says which convention was broken, and where to mend it.
+
+    It tells whether particles that were aligned anywhere, their tomograms and a map fit together: particles are
     averaged as their poses say, and as they would have to be read had a convention been broken on the way (inverted
     rotations, a mirrored map, exchanged axes, another binning), and the tilt range is read from the tomograms.
+
+    Dynamo: has no such check. Paper: the hand is looked at in the final map and mirrored there.
     """
 
     _label = "check hand and geometry"
@@ -41,14 +47,13 @@ class StadynProtCheckGeometry(StadynProtocol):
             label="Aligned particles",
             help="3D coordinates with orientations of an alignment, by any package, in their tomograms.",
         )
-        form.addParam(
+        add_input(
+            form,
             "inputMap",
-            params.PointerParam,
-            pointerClass=MAP_CLASSES,
-            important=True,
-            label="Map",
-            help="What the particles are thought to look like: their average, or a map of the same structure in the "
-            "same frame. Only its contrast, hand, scale and orientation matter.",
+            MAP_CLASSES,
+            "Map",
+            "What the particles are thought to look like: their average, or a map of the same structure in the same "
+            "frame. Only its contrast, hand, scale and orientation matter.",
         )
         form.addParam(
             "invertMap",
@@ -57,22 +62,10 @@ class StadynProtCheckGeometry(StadynProtocol):
             label="Invert the contrast of the map?",
             help="Say yes for a map with bright protein, as of RELION or of the EMDB; in tomograms protein is dark.",
         )
-        form.addParam(
-            "particles",
-            params.IntParam,
-            default=100,
-            label="Particles",
-            validators=[params.GE(10)],
-            help="How many particles, drawn at random, the test is made with. 100 serve in most tomograms.",
-        )
-        form.addParam(
-            "resolution",
-            params.FloatParam,
-            default=30.0,
-            label="Resolution (Å)",
-            validators=[params.Positive],
-            help="At which average and map are compared. The hand shows only where both are resolved finely enough.",
-        )
+        text = "At which average and map are compared. The hand shows only where both are resolved finely enough."
+        add_number(form, "resolution", 30.0, (2, 500), "Resolution (Å)", text)
+        text = "How many particles, drawn at random, the test is made with. 100 serve in most tomograms."
+        add_number(form, "particles", 100, (10, 100000), "Particles", text)
         add_seed(form)
 
     # ----- steps

@@ -5,7 +5,6 @@ from dataclasses import replace
 from enum import Enum
 
 import numpy as np
-from pyworkflow.protocol import params
 from tomo.objects import SetOfAverageSubTomograms, SetOfCoordinates3D
 
 from stadyn.convert.averages import append_averages, average_paths, map_path
@@ -17,7 +16,7 @@ from stadyn.io.mrc import read_volume, write_volume
 from stadyn.io.results import write_result
 
 from .base import StadynProtocol, grouped_paths, symmetry_check
-from .forms import add_box, add_fmin, add_gpu, add_parallel, add_particles, add_seed, add_symmetry
+from .forms import add_averages, add_averaging, add_input, add_number, add_particles
 from .select_cc import check_particles
 
 JOB = "average"
@@ -29,9 +28,15 @@ class CommonHeightOutputs(Enum):
 
 
 class StadynProtCommonHeight(StadynProtocol):
-    """Shifts the particles of each tomogram along their own axis until the unit cells of all tomograms sit at the same
-    height in their boxes (paper, step 6, block B): each average is compared with one synthetic reference, and its shift
-    along z is applied to its particles. In x, y and angle the symmetry has already made them agree.
+    """Afterwards look at *Maps side by side*, slice xz. Good: the layers of all tomograms lie at one height, the shifts
+    in the summary are below 10 Å and the CC above 0.8. Bad: a shift at the largest that is allowed (another layer was
+    taken for the lattice), or a warning that an average is upside down.
+
+    It shifts the particles of each tomogram along their own axis until the unit cells of all tomograms sit at the same
+    height in their boxes: each average is compared with one synthetic reference, and its shift along z is applied to
+    its particles. In x, y and angle the symmetry has already made them agree.
+
+    Dynamo: an alignment project that may only shift along z, then _dynamo_table_rigid_. Paper: step 6, block B.
     """
 
     _label = "common height"
@@ -40,45 +45,21 @@ class StadynProtCommonHeight(StadynProtocol):
     def _defineParams(self, form):
         form.addSection(label="Input")
         add_particles(form, label="Selected particles")
-        form.addParam(
-            "inputAverages",
-            params.PointerParam,
-            pointerClass="SetOfAverageSubTomograms",
-            important=True,
-            label="Averages of the tomograms",
-            help="One average per tomogram of these particles.",
-        )
-        form.addParam(
+        add_averages(form, help="One average per tomogram of these particles: an output of 'select by CC'.")
+        add_input(
+            form,
             "inputReference",
-            params.PointerParam,
-            pointerClass="Volume,AverageSubTomogram",
+            "Volume,AverageSubTomogram",
+            "Reference of the height (optional)",
+            "A map with the height wanted, protein dark as in the averages. Empty: a synthetic one is made from the "
+            "averages, without azimuth and noise, the density of the unit cell at its centre, as in the paper.",
             allowsNull=True,
-            label="Reference of the height (optional)",
-            help="A map with the height wanted, protein dark as in the averages. None: a synthetic one is made from "
-            "the averages, without azimuth and noise, the density of the unit cell at its centre.",
         )
-        form.addParam(
-            "maxShift",
-            params.FloatParam,
-            default=30.0,
-            validators=[params.Positive],
-            label="Largest shift (Å)",
-            help="How far an average may move along z.",
-        )
-        form.addParam(
-            "radius",
-            params.FloatParam,
-            default=60.0,
-            validators=[params.Positive],
-            label="Radius of the cylinder (Å)",
-            help="Only what lies this near to the z axis is compared: about one unit cell and a half.",
-        )
-        add_symmetry(form)
-        add_box(form)
-        add_seed(form)
-        add_fmin(form)
-        add_gpu(form)
-        add_parallel(form)
+        text = "How far an average may move along z. Less than half of the distance between two layers."
+        add_number(form, "maxShift", 30.0, (0.1, 500), "Largest shift (Å)", text)
+        text = "Only what lies this near to the z axis is compared: about one unit cell and a half."
+        add_number(form, "radius", 60.0, (1, 2000), "Radius of the cylinder (Å)", text)
+        add_averaging(form, box=345.6)
 
     # ----- steps
 

@@ -15,7 +15,7 @@ from stadyn.core.particles import ParticleTable
 from stadyn.core.symmetry import symmetry_order
 
 from .base import StadynProtocol, inside_tomograms, symmetry_check
-from .forms import add_box, add_particles, add_symmetry
+from .forms import WRITTEN_BOX_HELP, add_box, add_number, add_particles, add_symmetry
 
 
 class ExpandLatticeOutputs(Enum):
@@ -23,9 +23,15 @@ class ExpandLatticeOutputs(Enum):
 
 
 class StadynProtExpandLattice(StadynProtocol):
-    """Adds a particle wherever neighbours on the lattice expect one and there is none, in the mean of the poses they
+    """Afterwards look at *Neighbours* and *Particles in space*. Good: new particles lie 72 to 76 Å from their
+    neighbours (immature HIV-1), in the holes and along the edges of the lattice. Bad: many more new particles than old
+    ones, far from any lattice: strays came in; clean them first, or ask for 3 or 4 neighbours that agree.
+
+    It adds a particle wherever neighbours on the lattice expect one and there is none, in the mean of the poses they
     expect, along the curvature of the particle's VLP. Many sites at the edge of a lattice are truly empty: select by CC
     afterwards (it scores all anew), with an alignment in between where the new ones are to be refined.
+
+    Dynamo: has no counterpart. Paper: subboxing (step 5) reaches neighbours from every particle instead.
     """
 
     _label = "expand lattice"
@@ -39,23 +45,13 @@ class StadynProtExpandLattice(StadynProtocol):
             help="Aligned, selected particles: a stray would expect neighbours too. Coordinates, or subtomograms that "
             "still know their coordinates; coordinates come out.",
         )
-        form.addParam(
-            "support",
-            params.IntParam,
-            default=2,
-            validators=[params.Range(1, 6)],
-            label="Neighbours that must agree",
-            help="A site is taken when at least so many neighbours expect it. 2 finds 93 of 100 missing particles, and "
-            "as many empty sites along the edges; 4 stays inside the lattice.",
+        text = (
+            "A site is taken when at least so many neighbours expect it. 2 finds 93 of 100 missing particles, and as "
+            "many empty sites along the edges; 4 stays inside the lattice."
         )
-        form.addParam(
-            "rounds",
-            params.IntParam,
-            default=1,
-            validators=[params.GT(0)],
-            label="Rounds",
-            help="Each goes on from what the last found: larger gaps are filled, and more empty sites proposed.",
-        )
+        add_number(form, "support", 2, (1, 6), "Neighbours that must agree", text)
+        text = "Each goes on from what the last found: larger gaps are filled, and more empty sites proposed."
+        add_number(form, "rounds", 1, (1, 20), "Rounds", text)
         form.addParam(
             "onlyNew",
             params.BooleanParam,
@@ -65,9 +61,10 @@ class StadynProtExpandLattice(StadynProtocol):
         )
         add_symmetry(
             form,
-            help="Cyclic symmetry of the particle about its z axis: neighbours may agree in any of its turns.",
+            help="Cyclic symmetry of the particle about its z axis: neighbours may agree in any of its turns. C6 in "
+            "the hexameric lattice of the paper.",
         )
-        add_box(form, default=259.2, help="Side of the box, written on the coordinates for viewers and other packages.")
+        add_box(form, default=259.2, help=WRITTEN_BOX_HELP)
 
     # ----- steps
 

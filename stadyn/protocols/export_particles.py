@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pwem.objects import EMFile
 from pyworkflow.protocol import params
-from pyworkflow.protocol.constants import LEVEL_ADVANCED
 
 from stadyn.convert.particle_tables import context_of
 from stadyn.core.errors import InputError
@@ -15,7 +14,7 @@ from stadyn.io.particle_files import ParticleFile
 from stadyn.io.tables import FORMATS, write_particles
 
 from .base import StadynProtocol
-from .forms import add_particles
+from .forms import add_particles, add_pixel_shift
 
 WRITABLE = [name for name, found in FORMATS.items() if found.write and found.endings]
 """Formats of tables; files of particles are the business of another protocol."""
@@ -27,8 +26,14 @@ class ExportParticlesOutputs(Enum):
 
 
 class StadynProtExportParticles(StadynProtocol):
-    """Writes particles, with their orientations, as a table that Dynamo, RELION 3 to 5, AV3, STOPGAP, PEET, EMAN2,
-    emClarity, PyTom or ChimeraX reads. What it has no place for is listed in the summary.
+    """Afterwards look at the *summary*: the file, how many particles it holds, and what the format has no place for.
+    Good: as many particles as came in, 0 lost. Bad: a column that you need is listed as left out: choose another
+    format.
+
+    It writes particles, with their orientations, as a table that Dynamo, RELION 3 to 5, AV3, STOPGAP, PEET, EMAN2,
+    emClarity, PyTom or ChimeraX reads.
+
+    Dynamo: a table (.tbl) with its .doc of tomograms. Paper: its tables are such files from step 2 on.
     """
 
     _label = "export particles to a table"
@@ -50,18 +55,10 @@ class StadynProtExportParticles(StadynProtocol):
             "targetFolder",
             params.PathParam,
             default="",
-            label="Folder to write to",
+            label="Folder to write to (optional)",
             help="An existing folder. Empty: the folder of this run.",
         )
-        form.addParam(
-            "pixelShift",
-            params.BooleanParam,
-            default=True,
-            label="Count pixels as the package does?",
-            expertLevel=LEVEL_ADVANCED,
-            help="Dynamo, AV3, STOPGAP and emClarity count pixels from 1, PEET's models from half a pixel, Scipion "
-            "from 0. Say no for converters that ignore this.",
-        )
+        add_pixel_shift(form, "Say no for converters that ignore this.")
 
     # ----- steps
 

@@ -20,7 +20,7 @@ from stadyn.io.settings import read_settings
 
 from .base import StadynProtocol
 from .estimates import disk_warnings, subtomogram_gigabytes
-from .forms import add_box, add_parallel, add_particles
+from .forms import add_box, add_machine, add_number, add_particles
 
 JOB = "subtomograms"
 
@@ -31,10 +31,15 @@ class ExtractOutputs(Enum):
 
 
 class StadynProtExtract(StadynProtocol):
-    """Cuts a box around each particle out of its tomogram and writes it to a file, never turned or interpolated.
+    """Afterwards look at *Particles in space* and at the number dropped in the summary. Good: fewer than 5 of 100
+    particles are dropped. Bad: many are: the box is too large for tomograms that thin, or positions are off.
 
-    No step of this package needs such files, for particles are cropped on the fly; they are for other packages.
-    Particles whose box leaves the tomogram are dropped.
+    It cuts a box around each particle out of its tomogram and writes it to a file, never turned or interpolated.
+    Particles whose box leaves the tomogram are dropped. No step of this package needs such files, for particles are
+    cropped on the fly; they are for other packages.
+
+    Dynamo: _dtcrop_, into a data folder. Paper: boxes of 256 pixels up to step 5 and of 192 afterwards, unbinned; 8,000
+    of the larger fill half a terabyte.
     """
 
     _label = "extract subtomograms"
@@ -44,15 +49,11 @@ class StadynProtExtract(StadynProtocol):
         form.addSection(label="Input")
         add_particles(form, help="Coordinates, or subtomograms that are cut out anew at their refined positions.")
         add_box(form)
-        form.addParam(
-            "binning",
-            params.IntParam,
-            default=1,
-            label="Binning",
-            validators=[params.Positive],
-            help="Factor by which the boxes are binned (in Fourier space); the pixel size grows with it. The paper "
-            "extracts full-sized boxes.",
+        text = (
+            "Factor by which the boxes are binned (in Fourier space); the pixel size grows with it, and the disk they "
+            "take falls with its cube. The paper extracts full-sized boxes."
         )
+        add_number(form, "binning", 1, (1, 64), "Binning", text)
         form.addParam(
             "invertContrast",
             params.BooleanParam,
@@ -60,7 +61,7 @@ class StadynProtExtract(StadynProtocol):
             label="Invert the contrast?",
             help="In tomograms protein is dark, as Dynamo and this package have it. RELION and EMAN want it bright.",
         )
-        add_parallel(form)
+        add_machine(form, gpu=False)
 
     # ----- steps
 

@@ -3,7 +3,6 @@
 
 from enum import Enum
 
-from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
 from tomo.objects import SetOfMeshes
 
@@ -14,7 +13,7 @@ from stadyn.io.settings import read_settings
 
 from .base import StadynProtocol, tomogram_settings
 from .dipole_output import define_dipoles, dipole_lines
-from .forms import add_parallel
+from .forms import add_machine, add_number, add_tomograms
 
 JOB = "find-shells"
 
@@ -24,9 +23,14 @@ class FindShellsOutputs(Enum):
 
 
 class StadynProtFindShells(StadynProtocol):
-    """Finds virus-like particles in tomograms by matched filters of their concentric layers, and gives them as dipoles:
+    """Afterwards look at *Slice of a tomogram*. Good: every circle lies on a protein layer, scores from 15 to 60. Bad:
+    circles on the membrane, 140 Å outside of it, or on nothing, with scores from 8 to 10: raise the least score, or
+    correct them by 'pick dipoles'. A false one costs time, a missing one its particles.
+
+    It finds virus-like particles in tomograms by matched filters of their concentric layers, and gives them as dipoles:
     centre, and a point at the radius of the protein layer that carries the lattice (not of the membrane outside it).
-    Look at them before going on: a false one costs time, a missing one its particles.
+
+    Dynamo: dipole models, which are clicked. Paper: step 2, block A, by hand; 8 to 9 VLPs in each tomogram.
     """
 
     _label = "find shells"
@@ -34,59 +38,28 @@ class StadynProtFindShells(StadynProtocol):
 
     def _defineParams(self, form):
         form.addSection(label="Input")
-        form.addParam(
-            "inputTomograms",
-            params.PointerParam,
-            pointerClass="SetOfTomograms",
-            important=True,
-            label="Tomograms",
-            help="Protein dark, with their tilt range. They are searched in voxels of about 16 Å: filtering or CTF "
-            "correction makes little difference.",
+        add_tomograms(
+            form,
+            help="Protein dark. They are searched in voxels of about 16 Å: filtering or CTF correction makes little "
+            "difference.",
         )
-        form.addParam(
-            "smallestRadius",
-            params.FloatParam,
-            default=200.0,
-            validators=[params.Positive],
-            label="Smallest radius (Å)",
-            help="From the centre of a virus-like particle to its protein lattice. Immature HIV-1: 430 to 560 Å.",
+        text = "From the centre of a virus-like particle to its protein lattice. Immature HIV-1: 430 to 560 Å."
+        add_number(form, "smallestRadius", 200.0, (20, 10000), "Smallest radius (Å)", text)
+        text = "The same of the largest particles. The narrower the range, the faster the search."
+        add_number(form, "largestRadius", 700.0, (20, 10000), "Largest radius (Å)", text)
+        text = (
+            "From the protein lattice out to the middle of the bilayer: about 140 Å in immature HIV-1. The two "
+            "together make a shell unmistakable. 0: there is no membrane, and the one layer is looked for."
         )
-        form.addParam(
-            "largestRadius",
-            params.FloatParam,
-            default=700.0,
-            validators=[params.Positive],
-            label="Largest radius (Å)",
-            help="The same of the largest particles. The narrower the range, the faster the search.",
+        add_number(form, "membraneDistance", 140.0, (0, 1000), "Membrane outside the lattice (Å)", text)
+        text = (
+            "Standard deviations by which a shell stands out from the noise of the tomogram. Noise alone reaches about "
+            "6.5; clear shells have 15 to 60."
         )
-        form.addParam(
-            "membraneDistance",
-            params.FloatParam,
-            default=140.0,
-            validators=[params.GE(0)],
-            label="Membrane outside the lattice (Å)",
-            help="From the protein lattice out to the middle of the bilayer: about 140 Å in immature HIV-1. The two "
-            "together make a shell unmistakable. 0: there is no membrane, and the one layer is looked for.",
-        )
-        form.addParam(
-            "threshold",
-            params.FloatParam,
-            default=8.0,
-            validators=[params.GE(0)],
-            label="Least score",
-            help="Standard deviations by which a shell stands out from the noise of the tomogram. Noise alone reaches "
-            "about 6.5; clear shells have 15 to 60.",
-        )
-        form.addParam(
-            "most",
-            params.IntParam,
-            default=0,
-            validators=[params.GE(0)],
-            expertLevel=LEVEL_ADVANCED,
-            label="Most shells of a tomogram",
-            help="Only so many of each tomogram are taken, those of the best score. 0: all.",
-        )
-        add_parallel(form)
+        add_number(form, "threshold", 8.0, (0, 1000), "Least score", text)
+        text = "Only so many of each tomogram are taken, those of the best score. 0: all."
+        add_number(form, "most", 0, (0, 10000), "Most shells of a tomogram", text, expertLevel=LEVEL_ADVANCED)
+        add_machine(form, gpu=False)
 
     # ----- steps
 

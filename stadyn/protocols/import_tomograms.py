@@ -18,6 +18,7 @@ from stadyn.io.mrc import read_header
 from stadyn.io.volume_lists import ListedVolume, read_doc, read_vll
 
 from .base import StadynProtocol
+from .forms import add_number
 
 ENDINGS = (".mrc", ".rec", ".map", ".em")
 
@@ -27,9 +28,15 @@ class ImportTomogramsOutputs(Enum):
 
 
 class StadynProtImportTomograms(StadynProtocol):
-    """Imports the tomograms that a Dynamo list names (paper: tomograms.vll, tomograms.doc), or those of a folder, with
-    their pixel size and tilt range. Each is known by the name of its file. The host's own import of tomograms serves as
-    well.
+    """Afterwards look at *Slice of a tomogram*. Good: round VLPs, protein darker than the ice, of the diameter you
+    know, 900 to 1100 Å in immature HIV-1 (a wrong pixel size shows here). Bad: bright protein (invert the tomograms),
+    or VLPs flattened in xy (axes exchanged: z must be the beam). The wand beside the tilts shows the missing wedge.
+
+    It imports the tomograms that a Dynamo list names, or those of a folder, with their pixel size and tilt range. Each
+    is known by the name of its file. The host's own import of tomograms serves as well.
+
+    Dynamo: a volume list, and the catalogue made of it. Paper: tomograms.vll and tomograms.doc, five tomograms of 1.35
+    Å (step 1).
     """
 
     _label = "import tomograms from a list"
@@ -49,29 +56,14 @@ class StadynProtImportTomograms(StadynProtocol):
             "range (_* ytilt_), that is taken.\nInstead of a list: a folder, of which all volumes are taken by name, "
             "or a pattern such as /data/ts_*.mrc.",
         )
-        form.addParam(
-            "pixelSize",
-            params.FloatParam,
-            default=1.35,
-            label="Pixel size (Å)",
-            validators=[params.Positive],
-            help="Of the tomograms as they are in the files. Paper: 1.35 Å.",
+        text = "Of the tomograms as they are in the files. Paper: 1.35 Å."
+        add_number(form, "pixelSize", 1.35, (0.1, 1000), "Pixel size (Å)", text)
+        text = (
+            "Tilt angle about y of the first image. With the highest it says which wedge of Fourier space is missing "
+            "(Dynamo: columns 14 and 15 of a table, ftype 1). Paper: -60."
         )
-        form.addParam(
-            "tiltMin",
-            params.FloatParam,
-            default=-60.0,
-            label="Lowest tilt (degrees)",
-            help="Tilt angle about y of the first image. With the highest it says which wedge of Fourier space is "
-            "missing (Dynamo: columns 14 and 15 of a table, ftype 1). Paper: -60.",
-        )
-        form.addParam(
-            "tiltMax",
-            params.FloatParam,
-            default=60.0,
-            label="Highest tilt (degrees)",
-            help="Tilt angle about y of the last image. Paper: 60.",
-        )
+        add_number(form, "tiltMin", -60.0, (-90, 90), "Lowest tilt (°)", text)
+        add_number(form, "tiltMax", 60.0, (-90, 90), "Highest tilt (°)", "Of the last image, about y. Paper: 60.")
         form.addParam(
             "ctfCorrected",
             params.BooleanParam,

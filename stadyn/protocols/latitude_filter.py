@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Step 8, block A: particles of low cross-correlation are dropped, once its trend with the latitude is taken out."""
 
-from pyworkflow.protocol import params
 from tomo.objects import SetOfCoordinates3D
 
 from stadyn.core.errors import InputError
@@ -10,7 +9,7 @@ from stadyn.core.selection import FOURIER_TERMS, fit_latitudes
 from stadyn.io.results import write_result
 
 from .base import StadynProtocol
-from .forms import add_particles
+from .forms import add_number, add_particles
 from .select_cc import check_particles
 
 HALF_NAMES = {0: "all", ODD: "odd", EVEN: "even"}
@@ -21,9 +20,15 @@ OUTPUTS = {"particles": SetOfCoordinates3D, "excludedParticles": SetOfCoordinate
 
 
 class StadynProtLatitudeFilter(StadynProtocol):
-    """Drops particles whose CC lies more than k standard deviations under the mean, in each tomogram and half apart,
+    """Afterwards look at *CC against latitude*. Good: the fit follows the cloud, is flat afterwards, and 10 to 20 of
+    100 particles are excluded (1 standard deviation cuts 16 of a normal distribution). Bad: the normalised CC still
+    bends (more terms), or a tomogram loses 40 of 100 and more: its alignment is worse than the others'.
+
+    It drops particles whose CC lies more than k standard deviations under the mean, in each tomogram and half apart,
     after the CC is normalised for the angle between particle and beam: the missing wedge gives particles at the equator
-    of a VLP a higher CC than those at its poles (paper, step 8, block A; Dynamo's dpksta.filters.byCC).
+    of a VLP a higher CC than those at its poles.
+
+    Dynamo: _dpksta.filters.byCC_. Paper: step 8, block A, 1 standard deviation.
     """
 
     _label = "filter by latitude"
@@ -32,22 +37,13 @@ class StadynProtLatitudeFilter(StadynProtocol):
     def _defineParams(self, form):
         form.addSection(label="Input")
         add_particles(form, label="Aligned particles", help="Particles with the CC of an alignment.")
-        form.addParam(
-            "deviations",
-            params.FloatParam,
-            default=1.0,
-            label="Standard deviations",
-            help="Particles this many standard deviations under the mean, and lower, are dropped. The paper takes 1.",
+        text = "Particles this many standard deviations under the mean, and lower, are dropped. The paper takes 1."
+        add_number(form, "deviations", 1.0, (0, 10), "Standard deviations", text)
+        text = (
+            "Terms of the Fourier series that the CC over latitude is fitted with, beside a constant; the paper takes "
+            "the first two. 0: no normalisation."
         )
-        form.addParam(
-            "terms",
-            params.IntParam,
-            default=FOURIER_TERMS,
-            validators=[params.GE(0)],
-            label="Fourier terms",
-            help="Terms of the Fourier series that the CC over latitude is fitted with, beside a constant; the paper "
-            "takes the first two. 0: no normalisation.",
-        )
+        add_number(form, "terms", FOURIER_TERMS, (0, 10), "Fourier terms", text)
 
     # ----- steps
 

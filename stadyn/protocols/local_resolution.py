@@ -9,8 +9,8 @@ from stadyn.core.errors import InputError
 from stadyn.io.settings import read_settings
 
 from .base import StadynProtocol, symmetry_check
-from .forms import add_parallel, add_symmetry
-from .postprocess import CONTRASTS, add_contrast, add_half_maps, half_map_paths, parse_b_factor
+from .forms import CONTRASTS, add_contrast, add_half_maps, add_machine, add_mask, add_number, add_symmetry
+from .postprocess import half_map_paths, parse_b_factor
 
 JOB = "local-resolution"
 SMALLEST_WINDOW = 5
@@ -21,8 +21,14 @@ OUTPUTS = {"resolutionMap": Volume, "filteredMap": Volume}
 
 
 class StadynProtLocalResolution(StadynProtocol):
-    """The FSC of two half-maps inside a window about each voxel: a map of the resolution in Å, and the full map
-    low-passed at each voxel to its own resolution (paper, post-processing, there with Bsoft's blocres).
+    """Afterwards look at *Local resolution*. Good: finest in the middle of the unit cell, a median no more than 1.5
+    times the resolution of the whole map, coarser towards the border. Bad: finest at the edge of the mask, or
+    everywhere at two pixels: the half-maps share something, or the window is too small.
+
+    It takes the FSC of two half-maps inside a window about each voxel: a map of the resolution in Å, and the full map
+    low-passed at each voxel to its own resolution.
+
+    Dynamo: has no such command. Paper: Bsoft's _blocres_, box of 23 pixels of 1.35 Å, FSC 0.5, C6 (post-processing).
     """
 
     _label = "local resolution"
@@ -31,41 +37,24 @@ class StadynProtLocalResolution(StadynProtocol):
     def _defineParams(self, form):
         form.addSection(label="Input")
         add_half_maps(form)
-        form.addParam(
-            "inputMask",
-            params.PointerParam,
-            pointerClass="VolumeMask",
-            allowsNull=True,
-            label="Mask (optional)",
-            help="Only where it is above one half is the resolution estimated; 0 elsewhere.",
+        add_mask(form, "Only where it is above one half is the resolution estimated; 0 elsewhere. Empty: everywhere.")
+        text = (
+            "Side of the window about each voxel, wide enough for a few waves of what is to be told. The paper takes "
+            "23 pixels of 1.35 Å, 31 Å, at 4.5 Å resolution."
         )
-        form.addParam(
-            "window",
-            params.FloatParam,
-            default=60.0,
-            validators=[params.Positive],
-            label="Window (Å)",
-            help="Side of the window about each voxel, wide enough for a few waves of what is to be told. The paper "
-            "takes 23 pixels of 1.35 Å, 31 Å, at 4.5 Å resolution.",
-        )
-        form.addParam(
-            "threshold",
-            params.FloatParam,
-            default=0.5,
-            validators=[params.Positive],
-            label="FSC threshold",
-            help="Where the FSC in the window falls under this is the local resolution. The paper takes 0.5.",
-        )
+        add_number(form, "window", 60.0, (2, 2000), "Window (Å)", text)
+        text = "Where the FSC in the window falls under this is the local resolution. The paper takes 0.5."
+        add_number(form, "threshold", 0.5, (0.01, 0.99), "FSC threshold", text)
         add_symmetry(form)
         form.addParam(
             "bFactor",
             params.StringParam,
             default="",
             label="B-factor of the filtered map (Å², optional)",
-            help="Negative sharpens; empty: 0.",
+            help="Negative sharpens; empty: 0. A value from -10000 to 10000.",
         )
         add_contrast(form)
-        add_parallel(form)
+        add_machine(form, gpu=False)
 
     # ----- steps
 

@@ -15,7 +15,7 @@ from stadyn.core.surfaces import fit_spheres
 from stadyn.io.mrc import read_volume, write_volume
 
 from .base import StadynProtocol
-from .forms import add_particles
+from .forms import add_input, add_number, add_particles
 
 SHAPES = ["sphere", "cylinder", "curved slab", "filtered and binarised density"]
 SPHERE, CYLINDER, SLAB, FILTERED = range(4)
@@ -27,9 +27,15 @@ class MaskOutputs(Enum):
 
 
 class StadynProtMask(StadynProtocol):
-    """Makes a soft mask in the box of a map: a sphere, a cylinder, a slab that follows the curvature of the VLPs
-    (paper, step 8, block B), or the density itself, filtered and binarised until it holds the central unit cell (paper,
-    post-processing). z points outward from the VLP.
+    """Afterwards look at *Slices of a map* and at the summary. Good: the mask covers the unit cell and its first ring
+    of neighbours, 130 Å from the axis, falls off softly, and leaves the membrane out. Bad: a warning that it touches
+    the border of the box or cuts the density; a mask under the FSC that follows noise.
+
+    It makes a soft mask in the box of a map: a sphere, a cylinder, a slab that follows the curvature of the VLPs, or
+    the density itself, filtered and binarised until it holds the central unit cell. z points outward from the VLP.
+
+    Dynamo: the alignment mask of a project. Paper: a curved mask in step 8, block B, and a filtered and binarised one
+    for the FSC.
     """
 
     _label = "mask"
@@ -37,13 +43,12 @@ class StadynProtMask(StadynProtocol):
 
     def _defineParams(self, form):
         form.addSection(label="Input")
-        form.addParam(
+        add_input(
+            form,
             "inputMap",
-            params.PointerParam,
-            pointerClass="Volume,AverageSubTomogram",
-            important=True,
-            label="Map",
-            help="The map whose box and pixel size the mask gets; for the last shape also its density.",
+            "Volume,AverageSubTomogram",
+            "Map",
+            "The map whose box and pixel size the mask gets; for the last shape also its density.",
         )
         form.addParam(
             "shape",
@@ -60,42 +65,20 @@ class StadynProtMask(StadynProtocol):
 
     def _defineLengths(self, form):
         slab, tall = f"shape == {SLAB}", f"shape == {CYLINDER} or shape == {SLAB}"
-        form.addParam(
-            "radius",
-            params.FloatParam,
-            default=130.0,
-            validators=[params.Positive],
-            label="Radius (Å)",
-            condition=f"shape != {FILTERED}",
-            help="Of the sphere, or the extent from the z axis: 130 Å hold the first ring of neighbours.",
+        text = "Of the sphere, or the extent from the z axis: 130 Å hold the first ring of neighbours."
+        add_number(form, "radius", 130.0, (1, 5000), "Radius (Å)", text, condition=f"shape != {FILTERED}")
+        text = "Towards the inside of the VLP, from the centre of the box."
+        add_number(form, "zMin", -54.0, (-5000, 5000), "Lower end (Å)", text, condition=tall)
+        text = (
+            "Away from the VLP's centre, from the centre of the box. The membrane of immature HIV-1 lies about 140 Å "
+            "out."
         )
-        form.addParam(
-            "zMin",
-            params.FloatParam,
-            default=-54.0,
-            label="Lower end (Å)",
-            condition=tall,
-            help="Towards the inside of the VLP, from the centre of the box.",
+        add_number(form, "zMax", 76.0, (-5000, 5000), "Upper end (Å)", text, condition=tall)
+        text = (
+            "Radius of the sphere through the centre of the box. 0: the median of the spheres that are fitted to the "
+            "particles below."
         )
-        form.addParam(
-            "zMax",
-            params.FloatParam,
-            default=76.0,
-            label="Upper end (Å)",
-            condition=tall,
-            help="Away from the VLP's centre, from the centre of the box. The membrane of immature HIV-1 lies about "
-            "140 Å out.",
-        )
-        form.addParam(
-            "surfaceRadius",
-            params.FloatParam,
-            default=0.0,
-            validators=[params.GE(0)],
-            label="Radius of the VLPs (Å)",
-            condition=slab,
-            help="Radius of the sphere through the centre of the box. 0: the median of the spheres that are fitted to "
-            "the particles below.",
-        )
+        add_number(form, "surfaceRadius", 0.0, (0, 100000), "Radius of the VLPs (Å)", text, condition=slab)
         add_particles(
             form,
             condition=f"{slab} and surfaceRadius <= 0",
@@ -103,14 +86,8 @@ class StadynProtMask(StadynProtocol):
             label="Particles on the VLPs",
             help="Aligned particles that know their VLP, to fit its sphere to.",
         )
-        form.addParam(
-            "softEdge",
-            params.FloatParam,
-            default=20.0,
-            validators=[params.GE(0)],
-            label="Soft edge (Å)",
-            help="Width of the cosine edge outside.",
-        )
+        text = "Width of the cosine edge outside. A hard edge makes its own features in the FSC."
+        add_number(form, "softEdge", 20.0, (0, 500), "Soft edge (Å)", text)
 
     def _defineFiltered(self, form):
         filtered = f"shape == {FILTERED}"
@@ -123,24 +100,10 @@ class StadynProtMask(StadynProtocol):
             condition=filtered,
             help="Dark in the averages of the pipeline, bright in inverted copies, half-maps and the final map.",
         )
-        form.addParam(
-            "lowpass",
-            params.FloatParam,
-            default=15.0,
-            validators=[params.Positive],
-            label="Low-pass (Å)",
-            condition=filtered,
-            help="Width of the Gaussian that the map is filtered with before it is binarised.",
-        )
-        form.addParam(
-            "cellRadius",
-            params.FloatParam,
-            default=37.0,
-            validators=[params.Positive],
-            label="Radius of the unit cell (Å)",
-            condition=filtered,
-            help="Filtering and binarising go on until all density this near to the centre is inside.",
-        )
+        text = "Width of the Gaussian that the map is filtered with before it is binarised."
+        add_number(form, "lowpass", 15.0, (1, 500), "Low-pass (Å)", text, condition=filtered)
+        text = "Filtering and binarising go on until all density this near to the centre is inside."
+        add_number(form, "cellRadius", 37.0, (1, 2000), "Radius of the unit cell (Å)", text, condition=filtered)
         form.addParam(
             "threshold",
             params.StringParam,
@@ -150,15 +113,8 @@ class StadynProtMask(StadynProtocol):
             expertLevel=LEVEL_ADVANCED,
             help="Density, protein positive, of the first binarisation. Empty: Otsu's.",
         )
-        form.addParam(
-            "extend",
-            params.FloatParam,
-            default=5.0,
-            validators=[params.GE(0)],
-            label="Extend by (Å)",
-            condition=filtered,
-            help="How far the mask reaches beyond the density before its soft edge begins.",
-        )
+        text = "How far the mask reaches beyond the density before its soft edge begins."
+        add_number(form, "extend", 5.0, (0, 500), "Extend by (Å)", text, condition=filtered)
 
     # ----- steps
 

@@ -4,7 +4,6 @@
 from enum import Enum
 
 import numpy as np
-from pyworkflow.protocol import params
 from tomo.objects import SetOfCoordinates3D
 
 from stadyn.convert.coordinates import write_coordinates
@@ -15,7 +14,7 @@ from stadyn.core.particles import ParticleTable
 from stadyn.core.tubes import oversample_tubes
 
 from .base import StadynProtocol, inside_tomograms
-from .forms import add_box, add_seed
+from .forms import WRITTEN_BOX_HELP, add_box, add_input, add_number, add_random_azimuth, add_seed
 
 
 class OversampleTubesOutputs(Enum):
@@ -23,8 +22,14 @@ class OversampleTubesOutputs(Enum):
 
 
 class StadynProtOversampleTubes(StadynProtocol):
-    """Spreads crop points evenly over tubes, such as lipid tubes with a protein coat, their z axes pointing outward; or
+    """Afterwards look at *Particles in space*. Good: points lie on the walls of the tubes, arrows outward, fewer than 5
+    of 100 outside of their tomogram. Bad: a tube that folds back (its points are not in order along the axis), or
+    points inside the wall (radius).
+
+    It spreads crop points evenly over tubes, such as lipid tubes with a protein coat, their z axes pointing outward; or
     along filaments, with z along the axis. The axis is a smooth curve through the points that mark it.
+
+    Dynamo: crop points of a filament model (_filamentWithTorsion_, _filamentSubunitsOnHelix_). Paper: has VLPs only.
     """
 
     _label = "oversample tubes"
@@ -32,40 +37,25 @@ class StadynProtOversampleTubes(StadynProtocol):
 
     def _defineParams(self, form):
         form.addSection(label="Input")
-        form.addParam(
+        add_input(
+            form,
             "inputPoints",
-            params.PointerParam,
-            pointerClass="SetOfMeshes,SetOfCoordinates3D",
-            important=True,
-            label="Points on the axes",
-            help="Two or more points for each tube, in order along its axis; the group of a point is its tube. Of any "
+            "SetOfMeshes,SetOfCoordinates3D",
+            "Points on the axes",
+            "Two or more points for each tube, in order along its axis; the group of a point is its tube. Of any "
             "picking protocol.",
         )
-        form.addParam(
-            "radius",
-            params.FloatParam,
-            default=150.0,
-            validators=[params.GE(0)],
-            label="Radius (Å)",
-            help="From the axis to the protein layer, of all these tubes; 0: filaments, with particles on the axis.",
+        text = "From the axis to the protein layer, of all these tubes; 0: filaments, with particles on the axis."
+        add_number(form, "radius", 150.0, (0, 10000), "Radius (Å)", text)
+        text = "Distance between neighbouring points. The spacing of the lattice or a little less."
+        add_number(form, "spacing", 75.0, (5, 2000), "Spacing (Å)", text)
+        add_random_azimuth(
+            form,
+            False,
+            "Give each point a random rotation about its z axis. Otherwise its x axis lies along the tube, and the "
+            "in-plane search may be narrow: particles of a helical coat have nearly the same angle to the axis.",
         )
-        form.addParam(
-            "spacing",
-            params.FloatParam,
-            default=75.0,
-            validators=[params.Positive],
-            label="Spacing (Å)",
-            help="Distance between neighbouring points. The spacing of the lattice or a little less.",
-        )
-        form.addParam(
-            "randomAzimuth",
-            params.BooleanParam,
-            default=False,
-            label="Random azimuth?",
-            help="Give each point a random rotation about its z axis. Otherwise its x axis lies along the tube, and "
-            "the in-plane search may be narrow: particles of a helical coat have nearly the same angle to the axis.",
-        )
-        add_box(form, help="Side of the box, written on the coordinates for viewers and other packages.")
+        add_box(form, help=WRITTEN_BOX_HELP)
         add_seed(form, condition="randomAzimuth")
 
     # ----- steps

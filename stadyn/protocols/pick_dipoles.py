@@ -4,7 +4,6 @@
 import os
 from enum import Enum
 
-from pyworkflow.protocol import params
 from tomo.objects import SetOfMeshes
 
 from stadyn.convert.meshes import read_dipoles as read_mesh_dipoles
@@ -14,6 +13,7 @@ from stadyn.io.dipoles import write_dipoles as write_dipole_file
 
 from .base import StadynProtocol, tomogram_settings
 from .dipole_output import define_dipoles, dipole_lines
+from .forms import add_input, add_tomograms
 
 PICKS = "picks.csv"
 
@@ -23,9 +23,14 @@ class PickDipolesOutputs(Enum):
 
 
 class StadynProtPickDipoles(StadynProtocol):
-    """Opens a window on the tomograms in which each virus-like particle is marked by two clicks, one on its centre and
-    one on its protein layer; the sphere is drawn at once. Picks are saved as one goes; run the protocol again
-    (_Continue_) to go on where the window was closed. Dipoles that were found or imported can be edited.
+    """Afterwards look at *Slice of a tomogram*. Good: every VLP has a circle within 54 Å of its protein layer, in all
+    three directions. Bad: circles on the membrane, 140 Å outside of it: open the run again (_Continue_) and move them.
+
+    It opens a window on the tomograms in which each virus-like particle is marked by two clicks, one on its centre and
+    one on its protein layer; the sphere is drawn at once. Picks are saved as one goes; run the protocol again to go on
+    where the window was closed. Dipoles that were found or imported can be edited.
+
+    Dynamo: dipole models, clicked in _dtmslice_. Paper: step 2, block A; clicks may be off by 40 pixels of 1.35 Å.
     """
 
     _label = "pick dipoles"
@@ -33,22 +38,16 @@ class StadynProtPickDipoles(StadynProtocol):
 
     def _defineParams(self, form):
         form.addSection(label="Input")
-        form.addParam(
-            "inputTomograms",
-            params.PointerParam,
-            pointerClass="SetOfTomograms",
-            important=True,
-            label="Tomograms",
-            help="Shown one after the other, as slices along x, y and z that can be averaged, filtered and stretched.",
-        )
-        form.addParam(
+        text = "Shown one after the other, as slices along x, y and z that can be averaged, filtered and stretched."
+        add_tomograms(form, help=text)
+        add_input(
+            form,
             "inputDipoles",
-            params.PointerParam,
-            pointerClass="SetOfMeshes",
-            allowsNull=True,
-            label="Dipoles to begin with (optional)",
-            help="Those of 'find shells', 'import dipoles' or another picking of the same tomograms: to look through, "
+            "SetOfMeshes",
+            "Dipoles to begin with (optional)",
+            "Those of 'find shells', 'import dipoles' or another picking of the same tomograms: to look through, "
             "correct and complete.",
+            allowsNull=True,
         )
 
     # ----- steps

@@ -17,10 +17,9 @@ from stadyn.io.results import read_result
 from stadyn.io.settings import read_settings
 
 from .base import StadynProtocol, symmetry_check
-from .forms import add_parallel, add_seed, add_symmetry
+from .forms import CONTRASTS, add_contrast, add_half_maps, add_machine, add_mask, add_number, add_seed, add_symmetry
 
 JOB = "postprocess"
-CONTRASTS = ["bright", "dark"]
 KEPT = ["resolution_0143_angst", "resolution_05_angst", "b_factor", "b_factor_fitted", "lowpass_angst", "hand_flipped"]
 KEPT += ["guinier_range_angst", "guinier_r"]
 DIRECTIONAL = ["directional_resolution_angst", "directional_anisotropy"]
@@ -33,9 +32,16 @@ class PostprocessOutputs(Enum):
 
 
 class StadynProtPostprocess(StadynProtocol):
-    """From two half-maps to the final map, as RELION's post-processing: the FSC without and with a mask, with random
+    """Afterwards look at *Fourier shell correlation*. Good: the corrected curve falls once, smoothly, through 0.143 to
+    0, and that of random phases is below 0.1 there. Bad: curves that stay above 0 at the right edge (halves that share
+    particles or a mask), bumps, or random phases that correlate (a mask too tight or too hard). Then the *Guinier
+    plot*: a line, not a bend, in the range of the fit.
+
+    From two half-maps to the final map, as RELION's post-processing: the FSC without and with a mask, with random
     phases, and corrected for the mask; the resolution at 0.143; the B-factor from the Guinier plot, or as typed;
-    sharpened, low-passed, and mirrored if the hand is wrong (paper, post-processing).
+    sharpened, low-passed, and mirrored if the hand is wrong.
+
+    Dynamo: has no counterpart. Paper: RELION's post-processing, 4.5 Å, a B-factor of -270 Å² (post-processing).
     """
 
     _label = "post-processing"
@@ -44,42 +50,42 @@ class StadynProtPostprocess(StadynProtocol):
     def _defineParams(self, form):
         form.addSection(label="Input")
         add_half_maps(form)
-        add_symmetry(form, label="Symmetry of the mask")
-        form.addParam(
-            "inputMask",
-            params.PointerParam,
-            pointerClass="VolumeMask",
-            allowsNull=True,
-            label="Mask (optional)",
-            help="A soft mask for the FSC. None: one is grown from the mean of the half-maps, filtered and binarised "
-            "until it holds the central unit cell, as in the paper.",
+        add_mask(
+            form,
+            "A soft mask for the FSC. Empty: one is grown from the mean of the half-maps, filtered and binarised until "
+            "it holds the central unit cell, as in the paper.",
         )
+        add_symmetry(form, label="Symmetry of the mask", help="Of the mask that is grown: C6 in the hexameric lattice.")
+        add_contrast(form)
+        cones = "Directional FSC, half-angle (°)"
+        text = (
+            "The FSC inside cones of this half-angle about many directions, to see whether the resolution is the same "
+            "in all; 20 is usual. 0: off."
+        )
+        add_number(form, "coneAngle", 0.0, (1, 90), cones, text, off=0, expertLevel=LEVEL_ADVANCED)
+        add_seed(form)
         form.addSection(label="Sharpening")
         form.addParam(
             "bFactor",
             params.StringParam,
             default="",
             label="B-factor (Å², optional)",
-            help="Negative sharpens. Empty: from the Guinier plot. The paper applies -270, its Guinier plot says -240.",
+            help="Negative sharpens, a value from -10000 to 10000. Empty: from the Guinier plot. The paper applies "
+            "-270, its Guinier plot says -240.",
         )
+        text = "Of the final map. 0: the resolution at FSC 0.143, as in the paper (4.5 Å there)."
+        add_number(form, "lowpass", 0.0, (0.2, 200), "Low-pass (Å)", text, off=0)
         form.addParam(
-            "fitFrom",
-            params.FloatParam,
-            default=0.0,
-            validators=[params.GE(0)],
-            label="Guinier fit from (Å)",
-            expertLevel=LEVEL_ADVANCED,
-            help="Begin of the range of the line. 0: 10 Å, or twice the resolution where that is coarser.",
+            "flipHand",
+            params.BooleanParam,
+            default=False,
+            label="Flip the hand?",
+            help="Mirror the final map, if the tilt axis was taken the wrong way round (paper: IMOD's _clip flipyz_).",
         )
-        form.addParam(
-            "fitTo",
-            params.FloatParam,
-            default=0.0,
-            validators=[params.GE(0)],
-            label="Guinier fit to (Å)",
-            expertLevel=LEVEL_ADVANCED,
-            help="Its end. 0: the resolution at FSC 0.143.",
-        )
+        text = "Begin of the range of the line. 0: 10 Å, or twice the resolution where that is coarser."
+        add_number(form, "fitFrom", 0.0, (0.2, 200), "Guinier fit from (Å)", text, off=0, expertLevel=LEVEL_ADVANCED)
+        text = "Its end. 0: the resolution at FSC 0.143."
+        add_number(form, "fitTo", 0.0, (0.2, 200), "Guinier fit to (Å)", text, off=0, expertLevel=LEVEL_ADVANCED)
         form.addParam(
             "fscWeighting",
             params.BooleanParam,
@@ -96,44 +102,10 @@ class StadynProtPostprocess(StadynProtocol):
             expertLevel=LEVEL_ADVANCED,
             help="A STAR file as RELION's, by which the map is divided before it is sharpened.",
         )
-        form.addParam(
-            "mtfPixelSize",
-            params.FloatParam,
-            default=0.0,
-            validators=[params.GE(0)],
-            label="Pixel size of the detector (Å)",
-            expertLevel=LEVEL_ADVANCED,
-            condition="mtfFile",
-            help="Of the movies, before any binning. 0: the pixel size of the half-maps.",
-        )
-        form.addParam(
-            "lowpass",
-            params.FloatParam,
-            default=0.0,
-            validators=[params.GE(0)],
-            label="Low-pass (Å)",
-            help="Of the final map. 0: the resolution at FSC 0.143, as in the paper (4.5 Å there).",
-        )
-        form.addParam(
-            "flipHand",
-            params.BooleanParam,
-            default=False,
-            label="Flip the hand?",
-            help="Mirror the final map, if the tilt axis was taken the wrong way round (paper: IMOD's _clip flipyz_).",
-        )
-        form.addParam(
-            "coneAngle",
-            params.FloatParam,
-            default=0.0,
-            validators=[params.GE(0)],
-            label="Directional FSC, half-angle (°)",
-            expertLevel=LEVEL_ADVANCED,
-            help="The FSC inside cones of this half-angle about many directions, to see whether the resolution is the "
-            "same in all; 20 is usual. 0: off.",
-        )
-        add_contrast(form)
-        add_seed(form)
-        add_parallel(form)
+        text = "Of the movies, before any binning. 0: the pixel size of the half-maps."
+        pixel, with_mtf = "Pixel size of the detector (Å)", {"condition": "mtfFile", "expertLevel": LEVEL_ADVANCED}
+        add_number(form, "mtfPixelSize", 0.0, (0.1, 100), pixel, text, off=0, **with_mtf)
+        add_machine(form, gpu=False)
 
     # ----- steps
 
@@ -228,31 +200,6 @@ def _guinier_lines(figures):
     coarse, fine = figures["guinier_range_angst"]
     fitted, r = figures["b_factor_fitted"], figures["guinier_r"]
     return [f"Guinier plot: {fitted:.0f} Å² between {coarse:.1f} and {fine:.1f} Å (r {r:.2f})."]
-
-
-def add_half_maps(form):
-    """The pointer to a map that carries its two half-maps."""
-    form.addParam(
-        "inputMap",
-        params.PointerParam,
-        pointerClass="Volume,AverageSubTomogram",
-        important=True,
-        label="Map with half-maps",
-        help="An average that carries its two half-maps, from 'half-maps' or any refinement.",
-    )
-
-
-def add_contrast(form):
-    """Which way round the half-maps are."""
-    form.addParam(
-        "contrast",
-        params.EnumParam,
-        choices=CONTRASTS,
-        default=0,
-        label="Protein is",
-        expertLevel=LEVEL_ADVANCED,
-        help="Bright in half-maps that are written for other packages, as ours are.",
-    )
 
 
 def half_map_paths(volume):

@@ -20,7 +20,7 @@ from stadyn.io.mrc import read_volume
 from stadyn.io.settings import read_settings, write_json
 
 from .base import StadynProtocol, inside_tomograms, symmetry_check
-from .forms import add_fmin, add_gpu, add_parallel, add_particles, add_seed, add_viewing_lowpass
+from .forms import add_averaging, add_input, add_number, add_particles, add_viewing_lowpass
 from .viewing import write_inverted
 
 AUTOMATIC, MARKER_FILE, TYPED, FILE_IF_GIVEN = range(4)
@@ -35,11 +35,16 @@ class RecentreOutputs(Enum):
 
 
 class StadynProtRecentre(StadynProtocol):
-    """Moves the centre of an average to a unit cell of its lattice, with all particles that made it, and averages them
-    anew (paper, step 3, blocks B and C).
+    """Afterwards look at *Slices of a map*. Good: a unit cell in the middle of slice xy with six others about it, and
+    in the summary a self-correlation about the axis of 0.7 and more. Bad: below 0.5, or the middle of the slice is a
+    three-fold or a hole: mark the centre yourself (the wand beside *Point*).
 
-    After an alignment without symmetry the centre lies anywhere in a unit cell. It must sit on the six-fold axis before
-    C6 may be imposed: a shift along the surface, and a tilt of the normal by shift / radius.
+    It moves the centre of an average to a unit cell of its lattice, with all particles that made it, and averages them
+    anew. After an alignment without symmetry the centre lies anywhere in a unit cell. It must sit on the six-fold axis
+    before C6 may be imposed: a shift along the surface, and a tilt of the normal by shift / radius.
+
+    Dynamo: _dynamo_table_rigid_ (here also the tilt) and _daverage_. Paper: step 3, blocks B and C; the tip of the CA
+    N-terminal domain is marked in Chimera (reference_center.cmm).
     """
 
     _label = "recentre"
@@ -48,14 +53,8 @@ class StadynProtRecentre(StadynProtocol):
     def _defineParams(self, form):
         form.addSection(label="Input")
         add_particles(form, help="The particles of the average, aligned, whose poses move with it.")
-        form.addParam(
-            "inputAverage",
-            params.PointerParam,
-            pointerClass="Volume",
-            important=True,
-            label="Average",
-            help="The map to be centred, protein dark: of the alignment the particles come from.",
-        )
+        text = "The map to be centred, protein dark: of the alignment the particles come from."
+        add_input(form, "inputAverage", "Volume", "Average", text)
         form.addParam(
             "centre",
             params.EnumParam,
@@ -80,7 +79,27 @@ class StadynProtRecentre(StadynProtocol):
             default="",
             label="Point (Å)",
             condition=f"centre == {TYPED}",
-            help="x, y, z in Å from the first voxel of the average, as Chimera counts.",
+            help="x, y, z in Å from the first voxel of the average, as Chimera counts; inside the box. The wand shows "
+            "the average to click on.",
+        )
+        automatic = f"centre in ({AUTOMATIC}, {FILE_IF_GIVEN})"
+        form.addParam(
+            "axisSymmetry",
+            params.StringParam,
+            default="C6",
+            label="Symmetry axis",
+            condition=automatic,
+            help="Rotation axis of the lattice that is looked for: C6 for the hexameric lattice.",
+        )
+        text = "Distance between neighbouring unit cells, roughly; 72 to 76 Å in immature HIV-1."
+        add_number(form, "latticeSpacing", 75.0, (5, 2000), "Lattice spacing (Å)", text, condition=automatic)
+        form.addParam(
+            "averageSymmetry",
+            params.StringParam,
+            default="C1",
+            label="Symmetry of the new average",
+            help="Imposed when the particles are averaged anew. C1, none, is what the paper's next alignment starts "
+            "from; C6 is right once the centre is.",
         )
         form.addParam(
             "tiltNormal",
@@ -91,36 +110,8 @@ class StadynProtRecentre(StadynProtocol):
             condition=f"centre != {AUTOMATIC}",
             help="Turn the axis to the normal of the surface at the new centre. The paper does not.",
         )
-        form.addParam(
-            "axisSymmetry",
-            params.StringParam,
-            default="C6",
-            label="Symmetry axis",
-            condition=f"centre in ({AUTOMATIC}, {FILE_IF_GIVEN})",
-            help="Rotation axis of the lattice that is looked for: C6 for the hexameric lattice.",
-        )
-        form.addParam(
-            "latticeSpacing",
-            params.FloatParam,
-            default=75.0,
-            label="Lattice spacing (Å)",
-            validators=[params.Positive],
-            condition=f"centre in ({AUTOMATIC}, {FILE_IF_GIVEN})",
-            help="Distance between neighbouring unit cells, roughly; 72 to 76 Å in immature HIV-1.",
-        )
-        form.addParam(
-            "averageSymmetry",
-            params.StringParam,
-            default="C1",
-            label="Symmetry of the new average",
-            help="Imposed when the particles are averaged anew. C1, none, is what the paper's next alignment starts "
-            "from; C6 is right once the centre is.",
-        )
         add_viewing_lowpass(form)
-        add_fmin(form)
-        add_seed(form)
-        add_gpu(form)
-        add_parallel(form)
+        add_averaging(form, symmetry=False)
 
     # ----- steps
 

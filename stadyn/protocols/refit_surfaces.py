@@ -4,7 +4,6 @@
 from enum import Enum
 
 import numpy as np
-from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
 from tomo.objects import SetOfCoordinates3D
 
@@ -16,7 +15,7 @@ from stadyn.core.surfaces import MIN_POINTS, fibonacci_directions, fit_surfaces,
 from stadyn.io.settings import write_json
 
 from .base import StadynProtocol, inside_tomograms
-from .forms import add_box, add_particles, add_seed
+from .forms import WRITTEN_BOX_HELP, add_box, add_number, add_particles, add_random_azimuth, add_seed
 
 
 class RefitSurfacesOutputs(Enum):
@@ -24,9 +23,15 @@ class RefitSurfacesOutputs(Enum):
 
 
 class StadynProtRefitSurfaces(StadynProtocol):
-    """Fits a smooth closed surface to the aligned particles of each VLP, for VLPs are no spheres and clicks are off by
+    """Afterwards look at *Particles in space* and at the summary. Good: the particles lie within 10 Å of the surface of
+    their VLP, and its least and largest radius differ by less than 30 of 100. Bad: 30 Å and more: many particles
+    settled on the membrane, or two VLPs carry one number.
+
+    It fits a smooth closed surface to the aligned particles of each VLP, for VLPs are no spheres and clicks are off by
     tens of Å, and spreads crop points evenly over it, their z axes along its normals. Closely spaced, 40 Å, they are
     the dense search that takes the place of subboxing: every unit cell has a point near it.
+
+    Dynamo: a _vesicle_ or _membraneByLevels_ model, refined and cropped again. Paper: goes by subboxing (step 5).
     """
 
     _label = "refit surfaces"
@@ -40,32 +45,16 @@ class StadynProtRefitSurfaces(StadynProtocol):
             help="Particles that an alignment has moved to the surface, each with the number of its VLP. Strays are "
             "outvoted.",
         )
-        form.addParam(
-            "spacing",
-            params.FloatParam,
-            default=40.0,
-            validators=[params.Positive],
-            label="Spacing (Å)",
-            help="Distance between neighbouring points on the surface. About half the spacing of the lattice, 40 Å, "
-            "leaves no unit cell without a point; larger ones cost less time.",
+        text = (
+            "Distance between neighbouring points on the surface. About half the spacing of the lattice, 40 Å, leaves "
+            "no unit cell without a point; larger ones cost less time."
         )
-        form.addParam(
-            "degree",
-            params.IntParam,
-            default=4,
-            validators=[params.Range(0, 8)],
-            expertLevel=LEVEL_ADVANCED,
-            label="Degree of the surface",
-            help="Highest spherical harmonic of the surface: 0 is a sphere, 2 about an ellipsoid, 4 has gentle dents.",
-        )
-        form.addParam(
-            "randomAzimuth",
-            params.BooleanParam,
-            default=True,
-            label="Random azimuth?",
-            help="Give each point a random rotation about its normal, which the surface does not determine.",
-        )
-        add_box(form, help="Side of the box, written on the coordinates for viewers and other packages.")
+        add_number(form, "spacing", 40.0, (5, 2000), "Spacing (Å)", text)
+        text = "Highest spherical harmonic of the surface: 0 is a sphere, 2 about an ellipsoid, 4 has gentle dents."
+        add_number(form, "degree", 4, (0, 8), "Degree of the surface", text, expertLevel=LEVEL_ADVANCED)
+        text = "Give each point a random rotation about its normal, which the surface does not determine."
+        add_random_azimuth(form, True, text)
+        add_box(form, help=WRITTEN_BOX_HELP)
         add_seed(form)
 
     # ----- steps

@@ -5,6 +5,7 @@ Lengths are Å. A per-round parameter is a list such as "3 3", one value per rou
 a single value for all of them.
 """
 
+import re
 from dataclasses import asdict
 
 from pyworkflow.protocol import params
@@ -13,6 +14,7 @@ from pyworkflow.protocol.constants import LEVEL_ADVANCED, LEVEL_NORMAL
 from stadyn.core.errors import InputError
 from stadyn.core.search import AlignmentRound
 
+from .forms import EXHAUSTIVE, add_engine
 from .presets import CUSTOM, PAPER, PRESETS, RECOMMENDED, ROUND_PRESETS, STAGE_REFERENCE, STAGES
 
 # parameter of the form: (key of AlignmentRound, type, label, Dynamo's name, help, advanced)
@@ -28,7 +30,7 @@ ROUND_FIELDS = {
     "coneRange": (
         "cone_range_deg",
         float,
-        "Cone range (degrees)",
+        "Cone range (°)",
         "cone_range",
         "Full aperture of the cone of axes that is searched about the particle's axis; 360 is every axis.",
         False,
@@ -36,15 +38,15 @@ ROUND_FIELDS = {
     "coneSampling": (
         "cone_sampling_deg",
         float,
-        "Cone sampling (degrees)",
+        "Cone sampling (°)",
         "cone_sampling",
-        "Step between the axes in the cone. For the exhaustive engine; the fast one sets its own steps.",
+        "Step between the axes in the cone. The fast engine sets its own steps.",
         False,
     ),
     "inplaneRange": (
         "inplane_range_deg",
         float,
-        "In-plane range (degrees)",
+        "In-plane range (°)",
         "inplane_range",
         "Full range of rotations about the particle's axis; with symmetry Cn the search stops at 360/n.",
         False,
@@ -52,9 +54,9 @@ ROUND_FIELDS = {
     "inplaneSampling": (
         "inplane_sampling_deg",
         float,
-        "In-plane sampling (degrees)",
+        "In-plane sampling (°)",
         "inplane_sampling",
-        "Step between these rotations. For the exhaustive engine; the fast one sets its own steps.",
+        "Step between these rotations. The fast engine sets its own steps.",
         False,
     ),
     "refine": (
@@ -62,8 +64,8 @@ ROUND_FIELDS = {
         int,
         "Refine",
         "refine",
-        "Levels of finer search after the first, each with half the step of the one before. For the exhaustive engine; "
-        "the fast one refines angles and shifts continuously.",
+        "Levels of finer search after the first, each with half the step of the one before. The fast engine refines "
+        "angles and shifts continuously.",
         True,
     ),
     "refineFactor": (
@@ -71,7 +73,7 @@ ROUND_FIELDS = {
         float,
         "Refine factor",
         "refine_factor",
-        "Range of a finer level, in steps of the level before. For the exhaustive engine.",
+        "Range of a finer level, in steps of the level before. The fast engine has no levels.",
         True,
     ),
     "shiftLimit": (
@@ -118,14 +120,17 @@ ROUND_FIELDS = {
         False,
     ),
 }
+EXHAUSTIVE_ONLY = ("coneSampling", "inplaneSampling", "refine", "refineFactor")
+"""What the fast engine does not use: its form does not show them, and their lists need not be as long as the others."""
 
 
-def parse_rounds(values):
+def parse_rounds(values, exhaustive=True):
     """Rounds from per-round lists.
 
     Parameters
     ----------
     values : dict, parameter of `ROUND_FIELDS` -> str such as "3 3"; one value serves every round
+    exhaustive : bool, whether the engine uses `EXHAUSTIVE_ONLY`; otherwise these are fitted to the others
 
     Returns
     -------
@@ -134,7 +139,10 @@ def parse_rounds(values):
     Raises InputError naming the parameter and its value.
     """
     lists = {name: _split(name, values[name]) for name in ROUND_FIELDS}
-    count = max(len(items) for items in lists.values())
+    used = [name for name in ROUND_FIELDS if exhaustive or name not in EXHAUSTIVE_ONLY]
+    count = max(len(lists[name]) for name in used)
+    for name in set(lists) - set(used):
+        lists[name] = (lists[name] + lists[name][-1:] * count)[:count]
     for name, items in lists.items():
         if len(items) not in (1, count):
             label, longest = ROUND_FIELDS[name][2], next(n for n in lists if len(lists[n]) == count)
@@ -148,8 +156,15 @@ def parse_rounds(values):
         try:
             rounds.append(asdict(AlignmentRound(**settings)))  # which checks them
         except ValueError as error:
-            raise InputError(f"round {i + 1}: {error}") from error
+            raise InputError(f"round {i + 1}: {_in_words(str(error))}") from error
     return rounds
+
+
+def _in_words(sentence):
+    """A sentence of `AlignmentRound` with the labels of the form."""
+    for key, _, label, *_ in ROUND_FIELDS.values():
+        sentence = re.sub(rf"\b{key}\b(?= is )", label, sentence)
+    return sentence
 
 
 def _split(name, text):
@@ -184,7 +199,7 @@ def adapt_rounds(rounds, pixel_size):
 
 
 def add_rounds(form, stage=STAGE_REFERENCE):
-    """The section of an alignment's rounds: preset, stage, and each parameter for those who choose "custom"."""
+    """The section of an alignment's rounds: preset, stage, engine, and each parameter for those who choose "custom"."""
     form.addSection(label="Rounds")
     form.addParam(
         "preset",
@@ -214,6 +229,7 @@ def add_rounds(form, stage=STAGE_REFERENCE):
         condition=f"preset != {CUSTOM}",
         help="Cyclic symmetry that is imposed on the average, such as C6. Empty: C1 in step 3, C6 later, as the paper.",
     )
+    add_engine(form)
     defaults = ROUND_PRESETS[stage][RECOMMENDED]
     for name, (_, _, label, dynamo, text, advanced) in ROUND_FIELDS.items():
         form.addParam(
@@ -221,7 +237,7 @@ def add_rounds(form, stage=STAGE_REFERENCE):
             params.StringParam,
             default=defaults[name],
             label=label,
-            condition=f"preset == {CUSTOM}",
+            condition=f"preset == {CUSTOM}" + f" and engine == {EXHAUSTIVE}" * (name in EXHAUSTIVE_ONLY),
             expertLevel=LEVEL_ADVANCED if advanced else LEVEL_NORMAL,
             help=f"{text}\nOne value per round, or one for all. Dynamo: _{dynamo}_. Paper: {_paper_values(name)}.",
         )
@@ -233,9 +249,9 @@ def _paper_values(name):
 
 def rounds_of(protocol, pixel_size):
     """The rounds that the form of `protocol` asks for, as settings of a job; InputError for what makes no sense."""
-    preset = protocol.preset.get()
+    preset, exhaustive = protocol.preset.get(), protocol.engine == EXHAUSTIVE
     if preset == CUSTOM:
-        return parse_rounds({name: getattr(protocol, name).get() for name in ROUND_FIELDS})
+        return parse_rounds({name: getattr(protocol, name).get() for name in ROUND_FIELDS}, exhaustive)
     values = dict(ROUND_PRESETS[protocol.stage.get()][preset])
     if (protocol.presetSymmetry.get() or "").strip():
         values["symmetry"] = protocol.presetSymmetry.get()

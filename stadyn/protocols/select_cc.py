@@ -14,7 +14,7 @@ from stadyn.io.mrc import write_volume
 from stadyn.io.results import read_result
 
 from .base import StadynProtocol, grouped_paths, symmetry_check
-from .forms import add_box, add_fmin, add_gpu, add_parallel, add_particles, add_seed, add_symmetry
+from .forms import add_averaging, add_exclusion_radius, add_mask, add_number, add_particles
 
 JOB = "select"
 MASK_EDGE_ANGST = 20.0
@@ -29,9 +29,16 @@ OUTPUTS = {
 
 
 class StadynProtSelectCC(StadynProtocol):
-    """Tells particles from empty places and defects by their cross-correlation, in each tomogram apart (paper, step 6,
-    block A): two Gaussians are fitted to the scores, and the minimum between their peaks, plus a small margin, is the
-    threshold. The reference is then rebuilt from those that stay, and everything scored and cut again. Duplicates go.
+    """Afterwards look at *CC histogram of each tomogram*. Good: two peaks and the threshold in the valley between them,
+    30 to 70 of 100 particles kept. Bad: one peak ("one population"), or a valley at another CC in one tomogram: look at
+    *Particles in space*, drag the threshold there, or type it. *Neighbours* of those kept: a ring of six.
+
+    It tells particles from empty places and defects by their cross-correlation, in each tomogram apart: two Gaussians
+    are fitted to the scores, and the minimum between their peaks, plus a small margin, is the threshold. The reference
+    is then rebuilt from those that stay, and everything scored and cut again. Duplicates go.
+
+    Dynamo: column 10 of the table, _dpktbl.exclusionPerVolume_. Paper: step 6, block A, a margin of 0.01 over the
+    minimum, one cut.
     """
 
     _label = "select by CC"
@@ -40,73 +47,34 @@ class StadynProtSelectCC(StadynProtocol):
     def _defineParams(self, form):
         form.addSection(label="Input")
         add_particles(form, label="Aligned particles")
-        form.addParam(
-            "margin",
-            params.FloatParam,
-            default=0.01,
-            label="Margin (CC)",
-            help="Added to the minimum between the peaks of the two Gaussians. The paper's empirical value is 0.01.",
-        )
+        text = "Added to the minimum between the peaks of the two Gaussians. The paper's empirical value is 0.01."
+        add_number(form, "margin", 0.01, (-1, 1), "Margin (CC)", text)
         form.addParam(
             "threshold",
             params.StringParam,
             default="",
             label="Threshold (CC, optional)",
-            help="Typed in place of the fitted ones: one number for all tomograms, or one for each that needs it, as "
-            "_ts001=0.12, ts002=0.15_. Empty: automatic. Look at the histograms of a first run, then type.",
+            help="Typed in place of the fitted ones: one number from -1 to 1 for all tomograms, or one for each that "
+            "needs it, as _ts001=0.12, ts002=0.15_. Empty: automatic. Look at the histograms of a first run, then "
+            "type.",
         )
-        form.addParam(
-            "rebuilds",
-            params.IntParam,
-            default=2,
-            validators=[params.GE(0)],
-            label="Rebuilds of the reference",
-            help="How often the reference is averaged anew from the particles that stay, all particles are scored "
-            "against it, and the threshold is fitted again: false picks that continue the lattice spoil a reference. "
-            "The paper cuts once, by the CC of the last alignment: 0, without a mask of one unit cell.",
+        add_exclusion_radius(form)
+        text = (
+            "How often the reference is averaged anew from the particles that stay, all particles are scored against "
+            "it, and the threshold is fitted again: false picks that continue the lattice spoil a reference. The paper "
+            "cuts once, by the CC of the last alignment: 0, without a mask of one unit cell."
         )
-        form.addParam(
-            "exclusionRadius",
-            params.FloatParam,
-            default=45.0,
-            validators=[params.GE(0)],
-            label="Exclusion radius (Å)",
-            help="Of particles closer than this only the one with the higher CC stays (Dynamo: "
-            "_dpktbl.exclusionPerVolume_); 0: off.",
-        )
+        add_number(form, "rebuilds", 2, (0, 20), "Rebuilds of the reference", text)
         form.addSection(label="Score")
-        form.addParam(
-            "maskRadius",
-            params.FloatParam,
-            default=50.0,
-            validators=[params.GE(0)],
-            label="Radius of the unit cell (Å)",
-            help="The CC is taken under a soft sphere of this radius about the centre, one unit cell: under a wider "
-            "mask the neighbours count, and an empty place beside the lattice passes. 0: the whole box.",
+        text = (
+            "The CC is taken under a soft sphere of this radius about the centre, one unit cell: under a wider mask "
+            "the neighbours count, and an empty place beside the lattice passes. 0: the whole box."
         )
-        form.addParam(
-            "inputMask",
-            params.PointerParam,
-            pointerClass="VolumeMask",
-            allowsNull=True,
-            label="Mask (optional)",
-            expertLevel=LEVEL_ADVANCED,
-            help="Takes the place of the sphere.",
-        )
-        form.addParam(
-            "lowpass",
-            params.FloatParam,
-            default=20.0,
-            validators=[params.Positive],
-            label="Low-pass (Å)",
-            help="Details finer than this do not count in the CC (Dynamo: _low_). The paper's alignment before: 15 Å.",
-        )
-        add_symmetry(form)
-        add_box(form)
-        add_seed(form)
-        add_fmin(form)
-        add_gpu(form)
-        add_parallel(form)
+        add_number(form, "maskRadius", 50.0, (0, 5000), "Radius of the unit cell (Å)", text)
+        add_mask(form, "Takes the place of the sphere.", expertLevel=LEVEL_ADVANCED)
+        text = "Details finer than this do not count in the CC (Dynamo: _low_). The paper's alignment before: 15 Å."
+        add_number(form, "lowpass", 20.0, (1, 200), "Low-pass (Å)", text)
+        add_averaging(form, box=345.6)
 
     # ----- steps
 

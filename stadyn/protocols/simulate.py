@@ -21,7 +21,7 @@ from stadyn.io.mrc import read_header
 from stadyn.io.settings import read_settings
 
 from .base import StadynProtocol
-from .forms import add_parallel, add_seed
+from .forms import add_machine, add_number, add_seed
 
 FOLDER = "simulation"
 DEFAULT = SimulationSettings()
@@ -34,30 +34,47 @@ class SimulateOutputs(Enum):
     trueMap = Volume
 
 
-# parameter: (field of SimulationSettings, label, help); one number each
+# parameter: (field of SimulationSettings, label, range, help); one number each
 NUMBERS = {
-    "numberOfTomograms": ("n_tomograms", "Tomograms", "How many are simulated, each with a defocus of its own."),
-    "pixelSize": ("pixel_size_angst", "Pixel size (Å)", "Of the tomograms. The paper's are 1.35 Å; 5.4 Å is quick."),
-    "vlps": ("vlps_per_tomogram", "VLPs per tomogram", "The paper's tomograms hold 8 to 9."),
+    "numberOfTomograms": ("n_tomograms", "Tomograms", (1, 1000), "How many, each with a defocus of its own. Paper: 5."),
+    "pixelSize": (
+        "pixel_size_angst",
+        "Pixel size (Å)",
+        (0.5, 50),
+        "Of the tomograms. The paper's are 1.35 Å; 5.4 Å is quick.",
+    ),
+    "vlps": ("vlps_per_tomogram", "VLPs per tomogram", (1, 100), "The paper's tomograms hold 8 to 9."),
     "ellipticity": (
         "ellipticity",
         "Ellipticity",
+        (0, 0.3),
         "The semi-axes of a VLP differ from their mean by up to this fraction.",
     ),
-    "spacing": ("spacing_angst", "Lattice spacing (Å)", "Between neighbouring hexamers; 72 to 76 Å in immature HIV-1."),
-    "coverage": ("coverage", "Coverage", "Fraction of each surface that the lattice covers."),
-    "defects": ("defects", "Defects", "Fraction of single hexamers that are missing in the lattice."),
-    "tiltMin": ("tilt_min_deg", "First tilt (degrees)", "Lowest tilt angle about y."),
-    "tiltMax": ("tilt_max_deg", "Last tilt (degrees)", "Highest tilt angle; the range need not be symmetric."),
-    "tiltStep": ("tilt_step_deg", "Tilt step (degrees)", "Between two images."),
+    "spacing": (
+        "spacing_angst",
+        "Lattice spacing (Å)",
+        (20, 500),
+        "Between neighbouring hexamers; 72 to 76 Å in immature HIV-1.",
+    ),
+    "coverage": ("coverage", "Coverage", (0.05, 1), "Fraction of each surface that the lattice covers."),
+    "defects": ("defects", "Defects", (0, 0.5), "Fraction of single hexamers that are missing in the lattice."),
+    "tiltMin": ("tilt_min_deg", "First tilt (°)", (-89, 88), "Lowest tilt angle about y. Paper: -60."),
+    "tiltMax": (
+        "tilt_max_deg",
+        "Last tilt (°)",
+        (-88, 89),
+        "Highest tilt angle; the range need not be symmetric. Paper: 60.",
+    ),
+    "tiltStep": ("tilt_step_deg", "Tilt step (°)", (0.1, 30), "Between two images. Paper: 3."),
     "noise": (
         "noise",
         "Noise",
+        (0, 100),
         "1 is as hard as real data, where the lattice is only just seen in a slice; 0 is none.",
     ),
-    "clickError": ("click_error_angst", "Click error (Å)", "Largest error of each click of a dipole; up to 54 Å."),
-    "goldBeads": ("gold_beads", "Gold beads", "Fiducials per tomogram."),
-    "junk": ("junk", "Junk", "Other globules per tomogram."),
+    "clickError": ("click_error_angst", "Click error (Å)", (0, 54), "Largest error of each click of a dipole."),
+    "goldBeads": ("gold_beads", "Gold beads", (0, 10000), "Fiducials per tomogram."),
+    "junk": ("junk", "Junk", (0, 10000), "Other globules per tomogram."),
 }
 # parameter: (field, label, names of the values, help)
 RANGES = {
@@ -69,12 +86,16 @@ ADVANCED = {"ellipticity", "defects", "goldBeads", "junk", "tiltStep", "defocus"
 
 
 class StadynProtSimulate(StadynProtocol):
-    """Simulates tomograms of virus-like particles: a C6 lattice with gaps and defects on shells that are not perfect
-    spheres, a bilayer, gold and junk, imaged as tilt series with CTF, dose and noise and reconstructed by weighted
-    back-projection.
+    """Afterwards look at *Slice of a tomogram*. Good: at noise 1 the VLPs are plain and their lattice is only just
+    seen, as in real data. Bad: VLPs that touch the border (a larger extent), or none but noise (less noise). What a
+    pipeline finds is judged against the coordinates of this run: 90 of 100 sites is much.
 
-    Gives the tomograms (protein dark), dipoles as a person would click them, the true oriented coordinates of every
-    lattice site, and the true map (protein bright).
+    It simulates tomograms of virus-like particles: a C6 lattice with gaps and defects on shells that are not perfect
+    spheres, a bilayer, gold and junk, imaged as tilt series with CTF, dose and noise and reconstructed by weighted
+    back-projection. It gives the tomograms (protein dark), dipoles as a person would click them, the true oriented
+    coordinates of every lattice site, and the true map (protein bright).
+
+    Dynamo: _dtutorial_ makes simpler test data. Paper: real tomograms, of immature HIV-1 (EMPIAR-10164), 1.35 Å.
     """
 
     _label = "simulate tomograms"
@@ -82,16 +103,9 @@ class StadynProtSimulate(StadynProtocol):
 
     def _defineParams(self, form):
         form.addSection(label="Simulation")
-        for name, (field, label, text) in NUMBERS.items():
-            default = getattr(DEFAULT, field)
-            form.addParam(
-                name,
-                params.IntParam if isinstance(default, int) else params.FloatParam,
-                default=default,
-                label=label,
-                help=text,
-                expertLevel=LEVEL_ADVANCED if name in ADVANCED else params.LEVEL_NORMAL,
-            )
+        for name, (field, label, within, text) in NUMBERS.items():
+            level = LEVEL_ADVANCED if name in ADVANCED else params.LEVEL_NORMAL
+            add_number(form, name, getattr(DEFAULT, field), within, label, text, expertLevel=level)
         for name, (field, label, values, text) in RANGES.items():
             form.addParam(
                 name,
@@ -111,7 +125,7 @@ class StadynProtSimulate(StadynProtocol):
             "a hexamer-like density made up with detail down to the pixel.",
         )
         add_seed(form)
-        add_parallel(form)
+        add_machine(form, gpu=False)
 
     # ----- steps
 

@@ -24,7 +24,7 @@ from stadyn.io.mrc import read_volume
 from stadyn.io.results import write_result
 
 from .base import StadynProtocol, inside_tomograms, symmetry_check
-from .forms import add_particles
+from .forms import add_input, add_number, add_particles
 
 HALF_SPACING = -1.0
 """Exclusion radius that stands for half of the distance between neighbouring markers."""
@@ -35,9 +35,15 @@ class SubboxingOutputs(Enum):
 
 
 class StadynProtSubboxing(StadynProtocol):
-    """Maps the unit cells that are marked in the average of averages first to the average of each tomogram and from
-    there to every particle in it (paper, step 5, blocks C and D). Where several particles lead to the same unit cell,
-    the one of the best-aligned particle stays.
+    """Afterwards look at *Neighbours* and *Particles in space*. Good: the peak of the distances is the spacing of the
+    lattice, 72 to 76 Å in immature HIV-1, and each VLP is covered without stripes. Bad: a peak below half of it (raise
+    the exclusion radius), or two shells, 140 Å apart (particles on the membrane: lower the distance from the surface).
+
+    It maps the unit cells that are marked in the average of averages first to the average of each tomogram and from
+    there to every particle in it. Where several particles lead to the same unit cell, the one of the best-aligned
+    particle stays.
+
+    Dynamo: _dynamo_subboxing_table_, twice, and _dpktbl.exclusionPerVolume_. Paper: step 5, blocks C and D.
     """
 
     _label = "subboxing"
@@ -50,22 +56,20 @@ class StadynProtSubboxing(StadynProtocol):
             label="Aligned particles",
             help="The particles whose averages, one per tomogram, were averaged again: those of step 4.",
         )
-        form.addParam(
+        add_input(
+            form,
             "inputAverages",
-            params.PointerParam,
-            pointerClass="SetOfAverageSubTomograms",
-            important=True,
-            label="Aligned averages",
-            help="The averages of the tomograms, as 'average of averages' aligned them: how each was moved leads from "
-            "the markers to the tomograms.",
+            "SetOfAverageSubTomograms",
+            "Aligned averages",
+            "The averages of the tomograms, as 'average of averages' aligned them: how each was moved leads from the "
+            "markers to the tomograms.",
         )
-        form.addParam(
+        add_input(
+            form,
             "inputAverage",
-            params.PointerParam,
-            pointerClass="Volume,AverageSubTomogram",
-            important=True,
-            label="Average of averages",
-            help="The map that the markers lie in: as it is in the pipeline, protein dark.",
+            "Volume,AverageSubTomogram",
+            "Average of averages",
+            "The map that the markers lie in: as it is in the pipeline, protein dark.",
         )
         form.addSection(label="Unit cells")
         form.addParam(
@@ -83,22 +87,22 @@ class StadynProtSubboxing(StadynProtocol):
             label="Typed markers (Å, optional)",
             help="Centres of the unit cells in Å from the first voxel, as Chimera counts: _173,173,173; 248,173,167_.",
         )
-        form.addParam(
-            "cellSymmetry",
-            params.StringParam,
-            default="C6",
-            label="Lattice symmetry",
-            expertLevel=LEVEL_ADVANCED,
-            help="For the automatic search: C6 and C3 stand in hexagonal lattices, C4 in square ones.",
+        text = (
+            "For the automatic search: cells farther from the axis are left out. Cells near the border of the box are "
+            "seen worse, and the error of a particle's orientation moves them more. 0: all that fit the box."
         )
-        form.addParam(
-            "maxDistance",
-            params.FloatParam,
-            default=0.0,
-            label="Farthest marker (Å)",
-            help="For the automatic search: cells farther from the axis are left out. Cells near the border of the box "
-            "are seen worse, and the error of a particle's orientation moves them more. 0: all that fit the box.",
+        add_number(form, "maxDistance", 0.0, (0, 5000), "Farthest marker (Å)", text)
+        text = (
+            "Of candidates closer than this only one stays (Dynamo: _dpktbl.exclusionPerVolume_). -1: half of the "
+            "distance between neighbouring markers; 0: off."
         )
+        add_number(form, "exclusionRadius", HALF_SPACING, (0, 1000), "Exclusion radius (Å)", text, off=HALF_SPACING)
+        text = (
+            "Particles that the alignment left farther than this from the surface of their VLP, which is fitted to "
+            "where most of the correlation is, map no unit cells: a click that was far off lets some settle on the "
+            "membrane, 140 Å out. 0: all map theirs, as in the paper."
+        )
+        add_number(form, "surfaceTolerance", 50.0, (0, 5000), "Distance from the surface (Å)", text)
         form.addParam(
             "tiltNormals",
             params.BooleanParam,
@@ -108,22 +112,12 @@ class StadynProtSubboxing(StadynProtocol):
             "particles inherit the axis of the average and the next alignment turns them.",
         )
         form.addParam(
-            "surfaceTolerance",
-            params.FloatParam,
-            default=50.0,
-            validators=[params.GE(0)],
-            label="Distance from the surface (Å)",
-            help="Particles that the alignment left farther than this from the surface of their VLP, which is fitted "
-            "to where most of the correlation is, map no unit cells: a click that was far off lets some settle on the "
-            "membrane, 140 Å out. 0: all map theirs, as in the paper.",
-        )
-        form.addParam(
-            "exclusionRadius",
-            params.FloatParam,
-            default=HALF_SPACING,
-            label="Exclusion radius (Å)",
-            help="Of candidates closer than this only one stays (Dynamo: _dpktbl.exclusionPerVolume_). -1: half of "
-            "the distance between neighbouring markers; 0: off.",
+            "cellSymmetry",
+            params.StringParam,
+            default="C6",
+            label="Lattice symmetry",
+            expertLevel=LEVEL_ADVANCED,
+            help="For the automatic search: C6 and C3 stand in hexagonal lattices, C4 in square ones.",
         )
 
     # ----- steps

@@ -60,12 +60,12 @@ def test_one_value_serves_all_rounds_and_a_shift_may_be_an_ellipsoid():
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"coneSampling": "10 5 2"}, r'"3 3" has 2 values, but Cone sampling \(degrees\) "10 5 2" has 3'),
+        ({"coneSampling": "10 5 2"}, r'"3 3" has 2 values, but Cone sampling \(°\) "10 5 2" has 3'),
         ({"iterations": "3.5"}, 'Iterations "3.5".*whole numbers'),
         ({"shiftLimit": "27,27"}, r'Shift limit \(Å\) "27,27".*three joined by commas'),
         ({"lowpass": ""}, "Low-pass .* is empty"),
         ({"symmetry": "D3"}, "round 1: .*D3"),
-        ({"iterations": "3 0"}, "round 2: iterations"),
+        ({"iterations": "3 0"}, "round 2: Iterations is 0: give"),
     ],
 )
 def test_nonsense_is_named(values, sentence):
