@@ -26,6 +26,13 @@ POINTS_IN_CACHE = 2**14
 """Coefficients whose corners are worked out at once on a CPU: the temporaries then stay in the processor's cache."""
 
 
+AHEAD = 0.25
+"""Samples by which the grid lies below the box's own frequencies. The envelope of trilinear shares is sinc^2 on
+average over where points fall between samples. Those of particles that are not turned would all fall on
+samples, whose envelope is 1: the rim of their average came out a tenth too strong. A quarter from one they
+have sinc^2 within 1 % to two thirds of the radius, and turned ones do not notice."""
+
+
 @dataclass(frozen=True, eq=False)
 class Average:
     """An average of `n` particles; `weight` is how many of them saw each Fourier coefficient."""
@@ -89,15 +96,14 @@ class AverageSum:
 
     def volumes(self):
         """The sum of the turned particles and of their turned weights as real boxes (not yet divided)."""
-        data = (self.sums[:, 0] + 1j * self.sums[:, 1]).reshape(self.shape)
-        weight = self.sums[:, 2].reshape(self.shape).astype(complex)
-        weight[0, self.k, self.k] += 0.5 * self.n  # every particle's mean is known: it is zero
-        boxes = []
-        for cube in (data, weight):
-            # On fz = 0 a coefficient and its Hermitian partner share the plane; only one of them was put there.
-            cube[0] += np.conj(cube[0, ::-1, ::-1])
-            boxes.append(volume_from_half_cube(cube.astype(np.complex64), self.box_px))
-        return boxes
+        where, share = np.empty((1, 8), np.int32), np.empty((1, 8))
+        _corners(np.zeros((1, 3), np.float32), self.shape, where, share)
+        data, weight = self.sums[:, 0] + 1j * self.sums[:, 1], self.sums[:, 2].astype(complex)
+        weight[where[0]] += 0.5 * self.n * share[0]  # every particle's mean is known: it is zero
+        return [
+            volume_from_half_cube(cube.reshape(self.shape).astype(np.complex64), self.box_px, ahead=AHEAD)
+            for cube in (data, weight)
+        ]
 
 
 def _corners(turned, shape, where, share):
@@ -121,6 +127,7 @@ def _corners(turned, shape, where, share):
     fractions, corner = [], 0
     for axis, stride in ((z * sign, side * side), (y * sign, side), (x * sign, 1)):
         axis *= OVERSAMPLING
+        axis += AHEAD
         low = xp.floor(axis)
         axis -= low
         fractions.append((1 - axis, axis))

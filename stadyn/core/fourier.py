@@ -64,9 +64,9 @@ def _dft_matrix(box_px, frequencies, weights=None):
 
 
 @lru_cache(maxsize=16)
-def _plan(box_px, k_samples, samples_per_pixel, compensated):
+def _plan(box_px, k_samples, samples_per_pixel, compensated, ahead=0.0):
     weights = 1.0 / sinc2_envelope(box_px) if compensated else None
-    return _dft_matrix(box_px, np.arange(-k_samples, k_samples + 1) / samples_per_pixel, weights)
+    return _dft_matrix(box_px, (np.arange(-k_samples, k_samples + 1) - ahead) / samples_per_pixel, weights)
 
 
 @lru_cache(maxsize=16)
@@ -139,18 +139,24 @@ def half_cube_samples(volumes, samples, k_samples, samples_per_pixel=1, compensa
     return xp.take(done.reshape(len(done), -1), xp.asarray(flat), axis=1)
 
 
-def volume_from_half_cube(cube, box_px, samples_per_pixel=OVERSAMPLING, compensated=True):
-    """The real box whose transform a z >= 0 half cube holds: the adjoint of `half_cube`.
+def volume_from_half_cube(cube, box_px, samples_per_pixel=OVERSAMPLING, compensated=True, ahead=0.0):
+    """The real box that the samples of a half cube and their Hermitian partners make: the adjoint of `half_cube`.
 
     The sum over all frequencies is not divided by their number.
+
+    Parameters
+    ----------
+    cube : (k + 1, 2 k + 1, 2 k + 1) complex array [fz, fy, fx]; of a sample and its partner in fz = 0 it holds one
+    box_px : int
+    samples_per_pixel, compensated : as in `half_cube`
+    ahead : float, samples by which the cube's frequencies lie below those of `half_cube`, along every axis
     """
     xp = array_module(cube)
     k = cube.shape[-1] // 2
-    inverse = xp.asarray(_plan(box_px, k, samples_per_pixel, compensated).conj())
+    inverse = xp.asarray(_plan(box_px, k, samples_per_pixel, compensated, ahead).conj())
     part = xp.matmul(cube, inverse)  # fx -> x
     part = xp.matmul(inverse.T, part)  # fy -> y
-    half = inverse[k:].copy()
-    half[1:] *= 2  # each plane fz > 0 stands for its Hermitian partner too
+    half = 2 * inverse[k:]  # a sample and its partner are conjugate: twice the real part
     flat = part.reshape(k + 1, box_px * box_px)
     out = half.real.T @ flat.real - half.imag.T @ flat.imag
     return out.reshape(box_px, box_px, box_px)

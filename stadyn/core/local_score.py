@@ -43,7 +43,6 @@ def _box(values, indices, k, side):
     """(side, side, side) the real volume of some coefficients of the z >= 0 half."""
     cube = np.zeros((k + 1, 2 * k + 1, 2 * k + 1), np.complex64)
     cube[indices[:, 2], indices[:, 1] + k, indices[:, 0] + k] = values
-    cube[0] += np.conj(cube[0, ::-1, ::-1])
     return volume_from_half_cube(cube, side, 1, False)
 
 

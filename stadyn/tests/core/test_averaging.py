@@ -14,7 +14,7 @@ from stadyn.core.rotations import rotation_z
 from stadyn.core.symmetry import symmetry_matrices
 from stadyn.core.tomograms import MissingWedge
 
-from .planted import BLOBS, SIGMAS, WEIGHTS, blob_map, plant
+from .planted import BLOBS, SIGMAS, WEIGHTS, blob_map, plant, random_rotations
 
 BOX = 24
 WEDGE = MissingWedge(-45, 60)
@@ -58,6 +58,23 @@ def test_the_average_has_the_value_of_its_normalised_particles(box_px):
     turned = [blob_map(box_px, r) for r in (np.diag([1, -1, -1]), np.diag([-1, -1, 1]))]
     assert np.corrcoef(average.volume.ravel(), planted.reference.ravel())[0, 1] > 0.995
     assert max(np.corrcoef(average.volume.ravel(), t.ravel())[0, 1] for t in turned) < 0.6
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_rim_of_the_average_is_as_strong_as_its_middle(turned):
+    """Particles that are not turned fall on the same points between samples; their envelope must be right as well."""
+    n, high = 32, 12
+    points = np.array([(0, 0, 0), (10, 0, 0), (0, -10, 0), (0, 0, 10), (6, -6, 6)], float)
+    rotations = random_rotations(40) if turned else np.tile(np.eye(3), (3, 1, 1))
+    wanted = band(n, high)
+    boxes = [blob_map(n, r, sigmas=np.full(5, 1.3), points=points, weights=np.ones(5)) for r in rotations]
+    total = AverageSum(n, high)
+    data = band_coefficients(np.stack(boxes), wanted)
+    total.add(data, np.ones(len(wanted), np.float32), rotations, wanted.indices.astype(np.float32))
+    average = finish(total).volume
+    x, y, z = points.astype(int).T + n // 2
+    peaks = average[z, y, x]
+    assert peaks[1:] / peaks[0] == pytest.approx(1, abs=0.03)
 
 
 def test_wrong_poses_do_not_average(wedged):
