@@ -28,6 +28,7 @@ from stadyn.core.symmetry import symmetry_order
 from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import read_settings, write_json
 
+from .links import NamesTomograms
 from .orphans import StopsItsOrphans
 from .ranges import has_wrong_numbers, wrong_choices
 
@@ -60,7 +61,7 @@ def symmetry_check(symmetry):
     return partial(symmetry_order, symmetry)
 
 
-class StadynProtocol(StopsItsOrphans, EMProtocol, ProtTomoBase):
+class StadynProtocol(NamesTomograms, StopsItsOrphans, EMProtocol, ProtTomoBase):
     """Base of every protocol here; a subclass defines the form, the steps, and what `_checks`.
 
     Members for subclasses
