@@ -56,9 +56,9 @@ class StadynProtAlign(StadynProtocol):
     It aligns particles to a reference that is averaged anew from them after every iteration. What comes in goes out,
     coordinates or subtomograms, with new poses and cross-correlations.
 
-    Dynamo: an alignment project (_dcp_). Paper: five times, for the initial reference (step 3), one tomogram at a
-    time (4), for the candidates (5), for the two halves of the gold standard, which share nothing (7), and for these
-    again at the end (8), from 15 Å in step 3 to 6.8 Å in step 8.
+    Dynamo: an alignment project (_dcp_). Paper: five times, for the initial reference (step 3), one tomogram at a time
+    (4), for the candidates (5), for the two halves of the gold standard, which share nothing (7), and for these again
+    at the end (8), from 15 Å in step 3 to 6.8 Å in step 8.
     """
 
     _label = "align"

@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import time
 
-from pyworkflow.protocol import params
+from pyworkflow.constants import QUEUE_FOR_JOBS
 from pyworkflow.protocol.constants import LEVEL_ADVANCED, STATUS_RUNNING, UNKNOWN_JOBID
 from pyworkflow.protocol.launch import _checkJobStatus, _submit
 
@@ -14,31 +14,29 @@ from stadyn.core.errors import InputError
 from stadyn.io.settings import write_json
 from stadyn.jobs.align import run_settings
 
+from .forms import add_number
+
 LOOK_SECONDS = 2.0
 """Between two questions to the queue about one job."""
 
 
 def add_chunks(form):
     """How many jobs share the particles."""
-    form.addParam(
-        "chunks",
-        params.IntParam,
-        default=1,
-        label="Chunks",
-        expertLevel=LEVEL_ADVANCED,
-        help="The particles are shared between so many jobs. With *Use a queue engine* and *Submit jobs: yes* each is "
-        "one in the queue, with the GPU and the memory that are asked for there, on whichever node; without a queue "
-        "they are processes here. A job that is lost is sent again, and the others do its share meanwhile. 1, 2 and 4 "
-        "chunks give the same numbers to the last bit on processors.",
+    text = (
+        "The particles are shared between so many jobs. With *Use a queue engine* and *Submit jobs: yes* each is one "
+        "in the queue, with the GPU and the memory that are asked for there, on whichever node; without a queue they "
+        "are processes here. A job that is lost is sent again, and the others do its share meanwhile. 1, 2 and 4 "
+        "chunks give the same numbers to the last bit on processors."
     )
+    add_number(form, "chunks", 1, (1, 1000), "Number of chunks", text, expertLevel=LEVEL_ADVANCED)
 
 
 def check_chunks(protocol):
     """InputError for chunks that cannot be."""
     chunks, gpus = protocol.chunks.get(), protocol.getGpuList() if protocol.usesGpu() else []
-    if chunks is None or chunks < 1:
-        raise InputError(f"Chunks is {chunks}: give 1 for a single job, or how many jobs are to share the particles")
-    if chunks > 1 and protocol.useQueueForSteps() and len(gpus) > 1:
+    # Not useQueueForSteps: a protocol that is only being filled in does not know its host yet.
+    queued = protocol.useQueue() and protocol.getQueueParams()[1].get(QUEUE_FOR_JOBS) == "Y"
+    if chunks > 1 and queued and len(gpus) > 1:
         raise InputError(
             f"GPU ids are {' '.join(map(str, gpus))}, but each of the {chunks} chunks works on one GPU: give one id"
         )

@@ -27,9 +27,9 @@ class MaskOutputs(Enum):
 
 
 class StadynProtMask(StadynProtocol):
-    """Afterwards look at *Slices of a map* and at the summary. Good: the mask covers the unit cell and its first ring
-    of neighbours, 130 Å from the axis, falls off softly, and leaves the membrane out. Bad: a warning that it touches
-    the border of the box or cuts the density; a mask under the FSC that follows noise.
+    """Afterwards look at *The mask on its map* and at the summary. Good: the mask covers the unit cell and its first
+    ring of neighbours, 130 Å from the axis, falls off softly, and leaves the membrane out. Bad: a warning that it
+    touches the border of the box or cuts the density; a mask under the FSC that follows noise.
 
     It makes a soft mask in the box of a map: a sphere, a cylinder, a slab that follows the curvature of the VLPs, or
     the density itself, filtered and binarised until it holds the central unit cell. z points outward from the VLP.

@@ -20,6 +20,7 @@ from .base import StadynProtocol, symmetry_check
 from .forms import CONTRASTS, add_contrast, add_half_maps, add_machine, add_mask, add_number, add_seed, add_symmetry
 
 JOB = "postprocess"
+LARGEST_B_FACTOR = 10000
 KEPT = ["resolution_0143_angst", "resolution_05_angst", "b_factor", "b_factor_fitted", "lowpass_angst", "hand_flipped"]
 KEPT += ["guinier_range_angst", "guinier_r"]
 DIRECTIONAL = ["directional_resolution_angst", "directional_anisotropy"]
@@ -222,6 +223,9 @@ def parse_b_factor(text):
     """The B-factor in Å² that was typed, or None for an empty field."""
     text = (text or "").strip()
     try:
-        return float(text) if text else None
+        b_factor = float(text) if text else None
     except ValueError:
         raise InputError(f"B-factor {text!r}: give a number in Å², or leave it empty") from None
+    if b_factor is not None and not abs(b_factor) <= LARGEST_B_FACTOR:
+        raise InputError(f"B-factor {text}: give a number from {-LARGEST_B_FACTOR} to {LARGEST_B_FACTOR} Å²")
+    return b_factor

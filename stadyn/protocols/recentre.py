@@ -195,6 +195,8 @@ class StadynProtRecentre(StadynProtocol):
 
     def _formChecks(self):
         checks = [symmetry_check(self.averageSymmetry.get())]
+        if self.centre == TYPED:
+            checks.append(self._typedPoint)
         return [*checks, symmetry_check(self.axisSymmetry.get())] if self._automatic() else checks
 
     def _methods(self):

@@ -170,9 +170,12 @@ def parse_thresholds(text):
         if part.strip():
             name, _, value = part.rpartition("=")
             try:
-                thresholds[name.strip() or "*"] = float(value)
+                number = float(value)
             except ValueError:
                 raise InputError(f"threshold {part.strip()!r}: type a number, or tomogram=number") from None
+            if not -1 <= number <= 1:
+                raise InputError(f"threshold {number:g} is no CC: type a number from -1 to 1")
+            thresholds[name.strip() or "*"] = number
     return thresholds
 
 

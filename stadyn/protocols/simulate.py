@@ -76,11 +76,17 @@ NUMBERS = {
     "goldBeads": ("gold_beads", "Gold beads", (0, 10000), "Fiducials per tomogram."),
     "junk": ("junk", "Junk", (0, 10000), "Other globules per tomogram."),
 }
-# parameter: (field, label, names of the values, help)
+# parameter: (field, label, names of the values, range, help)
 RANGES = {
-    "extent": ("extent_angst", "Extent (Å)", "x y z", "Field of view along x, y and the beam."),
-    "radius": ("radius_angst", "VLP radius (Å)", "smallest largest", "Of the lattice; real ones have 250 to 600 Å."),
-    "defocus": ("defocus_um", "Defocus (µm)", "smallest largest", "Underfocus, spread over the tomograms."),
+    "extent": ("extent_angst", "Extent (Å)", "x y z", (50, 20000), "Field of view along x, y and the beam."),
+    "radius": (
+        "radius_angst",
+        "VLP radius (Å)",
+        "smallest largest",
+        (20, 5000),
+        "Of the lattice; real ones have 250 to 600 Å.",
+    ),
+    "defocus": ("defocus_um", "Defocus (µm)", "smallest largest", (0, 20), "Underfocus, spread over the tomograms."),
 }
 ADVANCED = {"ellipticity", "defects", "goldBeads", "junk", "tiltStep", "defocus"}
 
@@ -106,13 +112,13 @@ class StadynProtSimulate(StadynProtocol):
         for name, (field, label, within, text) in NUMBERS.items():
             level = LEVEL_ADVANCED if name in ADVANCED else params.LEVEL_NORMAL
             add_number(form, name, getattr(DEFAULT, field), within, label, text, expertLevel=level)
-        for name, (field, label, values, text) in RANGES.items():
+        for name, (field, label, values, (low, high), text) in RANGES.items():
             form.addParam(
                 name,
                 params.StringParam,
                 default=" ".join(f"{v:g}" for v in getattr(DEFAULT, field)),
                 label=label,
-                help=f"{text} Numbers separated by blanks: {values}.",
+                help=f"{text} Numbers from {low:g} to {high:g}, separated by blanks: {values}.",
                 expertLevel=LEVEL_ADVANCED if name in ADVANCED else params.LEVEL_NORMAL,
             )
         form.addParam(
@@ -189,14 +195,8 @@ class StadynProtSimulate(StadynProtocol):
     def _settings(self):
         """The form as fields of SimulationSettings; InputError for what cannot be simulated."""
         settings = {field: getattr(self, name).get() for name, (field, *_) in NUMBERS.items()}
-        for name, (field, label, values, _) in RANGES.items():
-            text = getattr(self, name).get() or ""
-            try:
-                settings[field] = tuple(float(word) for word in text.split())
-            except ValueError:
-                settings[field] = ()
-            if len(settings[field]) != len(values.split()):
-                raise InputError(f'{label} "{text}": give {len(values.split())} numbers separated by blanks, {values}')
+        for name, (field, *_) in RANGES.items():
+            settings[field] = _numbers(name, getattr(self, name).get() or "")
         settings["seed"] = self.seed.get()
         SimulationSettings(**settings)
         return settings
@@ -222,3 +222,18 @@ class StadynProtSimulate(StadynProtocol):
             f"{figures['tomograms']} tomograms with {figures['vlps']} VLPs and {figures['true_sites']} lattice sites.",
             f"Dipoles as CSV, .vll and .doc are in {self.resultPath(FOLDER)}.",
         ]
+
+
+def _numbers(name, text):
+    """The numbers of one of the `RANGES`; InputError for too few, and for those out of range or order."""
+    _, label, values, (low, high), _ = RANGES[name]
+    try:
+        numbers = tuple(float(word) for word in text.split())
+    except ValueError:
+        numbers = ()
+    if len(numbers) != len(values.split()):
+        raise InputError(f'{label} "{text}": give {len(values.split())} numbers separated by blanks, {values}')
+    rising = "smallest" not in values or list(numbers) == sorted(numbers)
+    if not (rising and all(low <= number <= high for number in numbers)):
+        raise InputError(f'{label} "{text}": give {values}, numbers from {low:g} to {high:g}')
+    return numbers

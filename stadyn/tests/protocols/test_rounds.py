@@ -5,7 +5,10 @@ import pytest
 
 from stadyn.core.errors import InputError
 from stadyn.core.search import AlignmentRound
+from stadyn.protocols import StadynProtAlign, StadynProtAverageOfAverages
+from stadyn.protocols.forms import EXHAUSTIVE
 from stadyn.protocols.presets import (
+    CUSTOM,
     PAPER,
     RECOMMENDED,
     ROUND_PRESETS,
@@ -14,7 +17,7 @@ from stadyn.protocols.presets import (
     STAGE_LAST,
     STAGE_REFERENCE,
 )
-from stadyn.protocols.rounds import adapt_rounds, parse_rounds
+from stadyn.protocols.rounds import EXHAUSTIVE_ONLY, adapt_rounds, parse_rounds, rounds_of
 
 VALUES = ROUND_PRESETS[STAGE_REFERENCE][PAPER]
 
@@ -71,3 +74,44 @@ def test_one_value_serves_all_rounds_and_a_shift_may_be_an_ellipsoid():
 def test_nonsense_is_named(values, sentence):
     with pytest.raises(InputError, match=sentence):
         parse_rounds({**VALUES, **values})
+
+
+@pytest.mark.parametrize("protocol_class", [StadynProtAlign, StadynProtAverageOfAverages])
+class TestRounds:
+    """What the fast engine does not use is not shown, and not in the way."""
+
+    @pytest.mark.parametrize("name", EXHAUSTIVE_ONLY)
+    def test_samplings_show_only_for_the_engine_that_uses_them(self, protocol_class, name):
+        protocol = protocol_class()
+        visible = []
+        for preset in (CUSTOM, PAPER):
+            for engine in (0, 1):
+                protocol.preset.set(preset)
+                protocol.engine.set(engine)
+                visible.append(bool(protocol.evalParamCondition(name)))
+        assert visible == [False, True, False, False]
+
+    def test_presets_and_saved_workflows_set_them_all_the_same(self, protocol_class):
+        protocol = protocol_class()
+        protocol.preset.set(PAPER)
+        protocol.stage.set(STAGE_GOLD)
+        assert [r["cone_sampling_deg"] for r in rounds_of(protocol, 1.35)] == [4, 2, 1]
+        protocol.preset.set(CUSTOM)
+        for name, text in ROUND_PRESETS[STAGE_GOLD][PAPER].items():
+            getattr(protocol, name).set(text)
+        assert [r["inplane_sampling_deg"] for r in rounds_of(protocol, 1.35)] == [4, 2, 1]
+
+    def test_hidden_lists_of_another_length_disturb_the_fast_engine_alone(self, protocol_class):
+        protocol = protocol_class()
+        protocol.preset.set(CUSTOM)
+        for name, text in ROUND_PRESETS[STAGE_GOLD][PAPER].items():
+            getattr(protocol, name).set(text)
+        for name in ("iterations", "lowpass", "symmetry", "shiftModus", "highpass"):
+            getattr(protocol, name).set(getattr(protocol, name).get().split()[0])
+        for name, text in {"coneRange": "9 7", "inplaneRange": "9", "shiftLimit": "9", "binning": "1"}.items():
+            getattr(protocol, name).set(text)
+        protocol.coneSampling.set("4 2 1")
+        assert [(r["cone_range_deg"], r["cone_sampling_deg"]) for r in rounds_of(protocol, 1.35)] == [(9, 4), (7, 2)]
+        protocol.engine.set(EXHAUSTIVE)
+        said = [error for error in protocol.validate() if "cannot be EMPTY" not in error]
+        assert len(said) == 1 and "give one value, or one per round" in said[0]
