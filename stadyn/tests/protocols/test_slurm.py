@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An alignment through a real Slurm on this machine: queued, cancelled in the middle, sent again, as the local run."""
+"""Alignments through a real Slurm of two nodes on this machine: queued, cancelled, a node lost, as the local run."""
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
+from pyworkflow import Config
+from pyworkflow.protocol import HostConfig
 
+from stadyn.convert.coordinates import read_particles
 from stadyn.core.particles import ParticleTable
 from stadyn.io.results import read_result
 from stadyn.protocols import StadynProtAlign
@@ -20,31 +25,39 @@ from .project import configured, launch
 CLUSTER = """ClusterName=one
 SlurmctldHost={host}
 AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
 SlurmUser=root
 SlurmdUser=root
 SlurmctldPort=16817
-SlurmdPort=16818
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool_%n
 SlurmctldPidFile={folder}/controller.pid
-SlurmdPidFile={folder}/node.pid
+SlurmdPidFile={folder}/%n.pid
 SlurmctldLogFile={folder}/controller.log
-SlurmdLogFile={folder}/node.log
+SlurmdLogFile={folder}/%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 ReturnToService=2
-NodeName={host} CPUs={cpus} RealMemory=2000 State=UNKNOWN
+GresTypes=gpu
+SlurmdParameters=config_overrides
+NodeName=first NodeHostname={host} Port=16818 CPUs=4 RealMemory=2000 Gres=gpu:2 State=UNKNOWN
+NodeName=second NodeHostname={host} Port=16819 CPUs=4 RealMemory=2000 Gres=gpu:2 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE
 """
+GPUS = """NodeName=first Name=gpu File={folder}/gpu[0-1]
+NodeName=second Name=gpu File={folder}/gpu[2-3]
+"""
+NODES = ("first", "second")
 DOCUMENT = Path(__file__).parents[3] / "docs" / "clusters.md"
 ROUND = {
     "preset": 0, "iterations": "3", "coneRange": "20", "coneSampling": "10", "inplaneRange": "360",
     "inplaneSampling": "10", "refine": "1", "refineFactor": "2", "shiftLimit": "35", "shiftModus": "1", "lowpass": "40",
     "highpass": "0", "symmetry": "C1", "binning": "1",
 }  # fmt: skip
+FORM = {"boxSize": 345.6, **ROUND}
 
 
 def documented_hosts_conf():
@@ -52,64 +65,177 @@ def documented_hosts_conf():
     return DOCUMENT.read_text().split("```ini\n", 1)[1].split("```", 1)[0]
 
 
+def null_device(path):
+    """A device that does nothing, in the place of a GPU."""
+    try:
+        os.mknod(path, 0o20666, os.makedev(1, 3))
+    except OSError:
+        pytest.skip("devices cannot be made here")
+
+
 @pytest.fixture
-def cluster(tmp_path, monkeypatch):
-    """Controller, node and authentication daemons of their own; hosts.conf is the documented one."""
+def cluster(tmp_path, monkeypatch, project):
+    """Controller, two nodes and authentication daemons of their own; hosts.conf is the documented one."""
     programs = [shutil.which(p, path="/usr/sbin:/usr/bin") for p in ("munged", "slurmctld", "slurmd", "sbatch")]
     if os.geteuid() or not all(programs):
         pytest.skip("needs root and  apt-get install slurm-wlm munge")
     os.chmod(tmp_path, 0o755)
-    for name in ("state", "spool"):
-        (tmp_path / name).mkdir()
-    socket_path = tmp_path / "munge.socket"
+    (tmp_path / "state").mkdir()
+    for number in range(4):
+        null_device(tmp_path / f"gpu{number}")
     key = tmp_path / "munge.key"
     key.write_bytes(os.urandom(128))
     key.chmod(0o600)
-    options = [f"--key-file={key}", f"--socket={socket_path}", f"--pid-file={tmp_path}/munge.pid"]
+    options = [f"--key-file={key}", f"--socket={tmp_path}/munge.socket", f"--pid-file={tmp_path}/munge.pid"]
     options += [f"--log-file={tmp_path}/munge.log", f"--seed-file={tmp_path}/munge.seed", "--force"]
     subprocess.run([programs[0], *options], check=True, capture_output=True)
-    text = CLUSTER.format(host=socket.gethostname().split(".")[0], folder=tmp_path, cpus=os.cpu_count())
-    (tmp_path / "slurm.conf").write_text(text + f"AuthInfo=socket={socket_path}\n")
+    (tmp_path / "slurm.conf").write_text(CLUSTER.format(host=socket.gethostname().split(".")[0], folder=tmp_path))
+    (tmp_path / "gres.conf").write_text(GPUS.format(folder=tmp_path))
     (tmp_path / "hosts.conf").write_text(documented_hosts_conf())
     monkeypatch.setenv("SLURM_CONF", str(tmp_path / "slurm.conf"))
+    monkeypatch.setenv("SCIPION_HOSTS", str(tmp_path / "hosts.conf"))
+    monkeypatch.setattr(Config, "SCIPION_HOSTS", str(tmp_path / "hosts.conf"))
+    monkeypatch.setattr(project, "_hosts", HostConfig.load(str(tmp_path / "hosts.conf")))
     subprocess.run([programs[1]], check=True)
-    subprocess.run([programs[2]], check=True)
+    for node in NODES:
+        subprocess.run([programs[2], "-N", node], check=True)
     deadline = time.monotonic() + 30
-    while "idle" not in subprocess.run(["sinfo", "-h"], capture_output=True, text=True, check=False).stdout:
+    while answer_of("sinfo", "-h", "-N", "-o", "%t").split() != ["idle", "idle"]:
         assert time.monotonic() < deadline, (tmp_path / "controller.log").read_text()[-2000:]
         time.sleep(0.2)
     yield tmp_path
-    for name in ("node.pid", "controller.pid", "munge.pid"):
-        os.kill(int((tmp_path / name).read_text()), 15)
+    for name in (*NODES, "controller", "munge"):
+        if psutil.pid_exists(number := int((tmp_path / f"{name}.pid").read_text())):
+            os.kill(number, signal.SIGTERM)
+
+
+def answer_of(*words):
+    """What a command prints."""
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout
 
 
 def queued():
-    """Numbers of the jobs in the queue."""
-    return subprocess.run(["squeue", "-h", "-o", "%i"], capture_output=True, text=True, check=True).stdout.split()
+    """{number of a job: its state, node, requested GPUs and name}, of the jobs in the queue."""
+    lines = answer_of("squeue", "-h", "-o", "%i|%t|%N|%b|%j").splitlines()
+    return {number: rest for number, *rest in (line.split("|") for line in lines)}
 
 
-def test_a_cancelled_job_is_sent_again_and_gives_what_the_local_run_gives(project, oversampled, cluster, monkeypatch):
-    form = {"inputParticles": (oversampled, "coordinates"), "boxSize": 345.6, **ROUND}
-    local = launch(project, StadynProtAlign, **form)
+def in_queue(project, form, gpus="--gres=gpu:1", jobs="Y"):
+    """An alignment that was given to the queue."""
     protocol = configured(project, StadynProtAlign, **form)
     protocol._useQueue.set(True)
-    protocol.setQueueParams(["all", {"JOB_TIME": "1", "JOB_MEMORY": "1000", "GPUS": "", "QUEUE_FOR_JOBS": "Y"}])
-    monkeypatch.setenv("SCIPION_HOSTS", str(cluster / "hosts.conf"))
+    protocol.setQueueParams(["all", {"JOB_TIME": "1", "JOB_MEMORY": "500", "GPUS": gpus, "QUEUE_FOR_JOBS": jobs}])
+    assert not protocol.validate()
     project.launchProtocol(protocol)
-    deadline = time.monotonic() + 60
-    while not list(Path(protocol._getExtraPath()).glob("*/checkpoint_*.json")):
+    return protocol
+
+
+def wait_for(condition, protocol, seconds=60):
+    """Wait until `condition()` is true; its value."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
         assert time.monotonic() < deadline, Path(protocol.getStdoutLog()).read_text()[-3000:]
         time.sleep(0.05)
-    (first,) = queued()
-    subprocess.run(["scancel", first], check=True)
+    return value
+
+
+def finish(project, protocol, seconds=90):
+    """Wait for the end of a protocol, which must be a good one; returns what it printed."""
+    deadline = time.monotonic() + seconds
     while protocol.isActive():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, Path(protocol.getStdoutLog()).read_text()[-3000:]
         time.sleep(0.5)
         project._updateProtocol(protocol)
     assert protocol.isFinished(), protocol.getErrorMessage()
-    assert "is sent again" in Path(protocol.getStdoutLog()).read_text()
-    tables = [
-        read_result(next(Path(p._getExtraPath()).glob("*/particles.npz")), ParticleTable) for p in (local, protocol)
-    ]
-    assert np.array_equal(tables[0].rotations, tables[1].rotations)
-    assert np.array_equal(tables[0].positions, tables[1].positions) and np.array_equal(tables[0].cc, tables[1].cc)
+    return Path(protocol.getStdoutLog()).read_text()
+
+
+def assert_same_results(one, other):
+    folders = [next(Path(p._getExtraPath()).glob("*/particles.npz")).parent for p in (one, other)]
+    tables = [read_result(folder / "particles.npz", ParticleTable) for folder in folders]
+    tables += [read_particles(p.particles) for p in (one, other)]
+    for first, second in (tables[:2], tables[2:]):
+        assert np.array_equal(first.rotations, second.rotations) and np.array_equal(first.positions, second.positions)
+        assert np.array_equal(first.cc, second.cc) and np.array_equal(first.ids, second.ids)
+    averages = [(folder / "average_all.mrc").read_bytes() for folder in folders]
+    assert averages[0] == averages[1]
+
+
+@pytest.fixture(scope="module")
+def local(project, oversampled):
+    """The alignment without a queue."""
+    return launch(project, StadynProtAlign, inputParticles=(oversampled, "coordinates"), **FORM)
+
+
+@pytest.fixture
+def form(oversampled):
+    return {"inputParticles": (oversampled, "coordinates"), **FORM}
+
+
+def test_a_cancelled_job_is_sent_again_and_gives_what_the_local_run_gives(project, local, form, cluster):
+    protocol = in_queue(project, form)
+    wait_for(lambda: list(Path(protocol._getExtraPath()).glob("*/checkpoint_*.json")), protocol)
+    ((first, (_, _, gpus, _)),) = queued().items()
+    assert gpus == "gres:gpu:1"
+    subprocess.run(["scancel", first], check=True)
+    assert "is sent again" in finish(project, protocol)
+    assert_same_results(local, protocol)
+
+
+def test_the_whole_protocol_as_a_job_has_the_gpus_it_asked_for(project, local, form, cluster):
+    protocol = in_queue(project, form, gpus="--gres=gpu:2", jobs="N")
+    number = wait_for(lambda: [job for job, (state, *_) in queued().items() if state == "R"], protocol)[0]
+    assert "GRES=gpu:2(IDX:0-1)" in answer_of("scontrol", "show", "job", "-d", number)
+    finish(project, protocol)
+    assert_same_results(local, protocol)
+
+
+def chunk_jobs(protocol, count=4):
+    """{chunk: (number, node)} once all of them are at work."""
+
+    def found():
+        jobs = {job: rest for job, rest in queued().items() if "-chunk" in rest[-1] and rest[0] == "R"}
+        present = list(Path(protocol._getExtraPath()).glob("*/chunks/here_*"))
+        return jobs if len(jobs) == len(present) == count else None
+
+    jobs = wait_for(found, protocol)
+    assert {gpus for _, _, gpus, _ in jobs.values()} == {"gres:gpu:1"}
+    return {int(name.split("-chunk")[1][0]): (job, node) for job, (_, node, _, name) in jobs.items()}
+
+
+def test_four_chunks_on_two_nodes_one_cancelled_give_what_the_local_run_gives(project, local, form, cluster):
+    protocol = in_queue(project, {**form, "chunks": 4})
+    jobs = chunk_jobs(protocol)
+    assert sorted(node for _, node in jobs.values()) == ["first", "first", "second", "second"]
+    subprocess.run(["scancel", jobs[2][0]], check=True)
+    assert "worker 2 was lost (its job is not in the queue any more): it is sent again" in finish(project, protocol)
+    assert_same_results(local, protocol)
+    wait_for(lambda: not queued(), protocol)
+
+
+def lose_node(cluster, node):
+    """Kill a node's daemon and all that runs on it, so that the controller is told nothing."""
+    os.kill(int((cluster / f"{node}.pid").read_text()), signal.SIGKILL)
+    lost = []
+    for process in psutil.process_iter():
+        try:
+            environ = process.environ()
+            if environ.get("SLURMD_NODENAME") == node and environ.get("SLURM_CONF") == str(cluster / "slurm.conf"):
+                lost += [process.parent(), process]
+        except psutil.Error:
+            continue
+    steps = [process for process in lost if process is not None and process.name().startswith("slurmstepd")]
+    assert steps
+    for process in (*steps, *lost):
+        if process in steps or process.is_running():
+            process.kill()
+
+
+def test_the_chunks_of_a_lost_node_are_done_by_the_others(project, local, form, cluster):
+    protocol = in_queue(project, {**form, "chunks": 4})
+    jobs = chunk_jobs(protocol)
+    lose_node(cluster, "second")
+    printed = finish(project, protocol, 150)
+    for chunk, (_, node) in jobs.items():
+        assert (f"nothing is heard of worker {chunk}: the others do its chunk" in printed) == (node == "second")
+    assert_same_results(local, protocol)
