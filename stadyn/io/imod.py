@@ -27,14 +27,14 @@ def read_contours(path, tomogram=None):
     Raises
     ------
     InputError
-        for a file that is no IMOD model, ends too early, holds no numbers, or was last seen on a turned volume
+        for another file, one that is cut off, points that are no numbers, or a volume that 3dmod showed turned
     """
     model = read_imod_model(path)
-    if not np.isfinite(model.points).all():
-        raise InputError(f"{path} holds points that are not numbers: mark them again in 3dmod")
     if model.flags & ROTATED or (model.flags & FLIPPED and model.offset.any()):
         raise InputError(f"{path} was last seen in 3dmod on a turned volume: open it on the tomogram as it is and save")
     points = model.points + model.offset - FIRST_PIXEL
+    if not np.isfinite(points).all():
+        raise InputError(f"{path} holds points that are not numbers: mark them again in 3dmod")
     if model.flags & FLIPPED:
         points = points[:, [0, 2, 1]]
     scale = _binning(model, tomogram)

@@ -2,7 +2,9 @@
 """IMOD's binary models (.mod): big-endian chunks, each of four letters and its length.
 
 Format: https://bio3d.colorado.edu/imod/doc/binspec.html. Objects, contours and meshes carry their size in their own
-fields, every other chunk as its first number. In x and y the centre of the first pixel is at 0.5, in z at 0.
+fields, every other chunk as its first number. In x and y the centre of the first pixel is at 0.5, in z at 0: "IMOD
+models specify the center of the voxel with Matlab indices (1, 1, 1) as a point at (0.5, 0.5, 0.0)" (MatTomo, the
+library of IMOD's authors that PEET is written with, notes on coordinates; kept in Microscopy Image Browser).
 """
 
 import struct
@@ -41,7 +43,8 @@ class ImodModel:
         """
         if self.reference is None or not self.flags & ORIGIN_KNOWN or not self.reference[3].all():
             return np.zeros(3)
-        return (self.reference[1] - self.reference[4]) / self.reference[3]
+        with np.errstate(invalid="ignore", over="ignore"):  # a damaged file may hold anything
+            return (self.reference[1] - self.reference[4]) / self.reference[3]
 
     @property
     def pixel_size(self):

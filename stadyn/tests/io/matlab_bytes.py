@@ -129,3 +129,11 @@ class MatFile:
             start = sum(map(len, body)) + 128
         header = b"MATLAB 5.0 MAT-file, made by a test".ljust(116) + struct.pack(f"{self.order}Q", start) + mark
         return header + b"".join(body) + stored
+
+
+def dipole_model(clicks, tomogram="/data/TS_01.mrc"):
+    """Bytes of a dipole set, from (centre, north) pairs counted from 1."""
+    file = MatFile()
+    dipoles = [file.add("dmodels.dipole", center=center, north=north) for center, north in clicks]
+    volume = file.add("dcatalogue.cvolume", file=tomogram)
+    return file.bytes({"model": file.add("dmodels.dipoleSet", dipoles=dipoles, cvolume=volume)})

@@ -11,6 +11,7 @@ from stadyn.core.fsc import FSCCurve
 from stadyn.core.tomograms import Dipole
 from stadyn.io.convergence import read_convergence
 from stadyn.io.dipoles import read_dipoles, write_dipoles
+from stadyn.io.dynamo_models import read_dynamo_dipoles
 from stadyn.io.em import write_em
 from stadyn.io.imod import read_imod_dipoles
 from stadyn.io.imod_models import write_model
@@ -25,11 +26,13 @@ from stadyn.io.tables import read_particles, write_particles
 from stadyn.io.tomogram_lists import read_tomogram_list
 from stadyn.workflow import read_workflow
 
+from .matlab_bytes import dipole_model
 from .planted_particles import CONTEXT, thousand
 
 SIX = thousand(6)
 ONE = SIX.select(SIX.particles.tomogram_ids == "TS_01")
 AXES = "XYZ"
+CLICKS = [((11, 21, 31), (11, 61, 31)), ((5, 6, 7), (9, 6, 7))]
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,9 @@ READERS = {
     "imod-dipoles": Reader("m.mod", (
         lambda folder: write_model(folder / "m.mod", np.array([[10.0, 20, 30], [10, 20, 60]])),
     ), lambda path: read_imod_dipoles(path, "TS_01")),
+    "dynamo-dipoles": Reader("m.omd", (
+        lambda folder: (folder / "m.omd").write_bytes(dipole_model(CLICKS)),
+    ), read_dynamo_dipoles),
     "dipoles": Reader("d.csv", (
         lambda folder: write_dipoles(folder / "d.csv", [Dipole("TS_01", i, (1, 2, 3), (9, 9, i)) for i in (1, 2)]),
     ), read_dipoles),
