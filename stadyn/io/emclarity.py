@@ -3,7 +3,9 @@
 
 From 1: 1 CC, 2 binning of the search, 4 particle, 11-13 x y z in unbinned pixels, 14-16 Euler angles, 17-25 the
 rotation matrix, column after column, 26 class (-9999: removed). The matrix takes the template into the tomogram; the
-angles leave out symmetry, so only the matrix is read. emClarity is MATLAB's: pixels are counted from 1.
+angles leave out symmetry, so only the matrix is read. emClarity is MATLAB's: pixels are counted from 1. A position is
+the binning times the index of the peak in the searched volume (BH_templateSearch3d_2.m), and divided by any binning it
+is again an index: BH_isWindowValid.m puts floor(position) at pixel n // 2 (from 0) of the box that it cuts.
 """
 
 from pathlib import Path

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PEET: for each tomogram a motive list (.csv, 20 columns) and an IMOD model (.mod) with as many points.
 
-The angles are AV3's, phi (EulerZ(1)), psi (EulerZ(3)), theta (EulerX(2)); the offset is added to the model's point.
+The angles are AV3's, phi (EulerZ(1)), psi (EulerZ(3)), theta (EulerX(2)). The offset is added to the point, as PEET's
+users do (D. Vasishtan's PEET tools for TEMPy: `get_all_offsets() + get_all_points()`); the point counts as IMOD's do.
 """
 
 import csv

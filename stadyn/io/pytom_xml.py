@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PyTom's particle lists (.xml): angles as AV3's, pixels counted from 0, one element a particle.
 
-Rotation Z1, Z2, X are phi, psi, theta; the particle is at PickPosition + Shift; the wedge's angles are what is missing
-at either end, 90 less the tilt.
+Rotation Z1, Z2, X are phi, psi, theta; the particle is at PickPosition + Shift. Of the wedge, Angle1 is what is missing
+where kx and kz have the same sign, Angle2 what is missing where they have not: there |kx| / kz must reach the tangent
+(PyTom, `FreqWeight_AsymmetricSingleAxisWedge::init_wedge_volume` in FreqWeight.cpp and `create_asymmetric_wedge` in
+agnostic/filter.py). So Angle1 belongs to the highest tilt and Angle2 to the lowest, in a tomogram where a tilt of theta
+fills the direction (cos theta, 0, sin theta).
 """
 
 import xml.etree.ElementTree as ElementTree
@@ -75,7 +78,7 @@ def write_pytom(path, file, context):
         phi, theta, psi = (f"{a[i]:.10g}" for a in angles)
         x, y, z = (f"{v:.10g}" for v in table.positions[i])
         wedge = file.wedges.get(str(name))
-        angle1, angle2 = (90 + wedge.min_deg, 90 - wedge.max_deg) if wedge else (0, 0)
+        angle1, angle2 = (90 - wedge.max_deg, 90 + wedge.min_deg) if wedge else (0, 0)
         cc = table.cc[i] if np.isfinite(table.cc[i]) else 0.0
         lines += [
             f"  <Particle Filename={quoteattr(f'{name}/particle_{table.ids[i]}.em')}>",
@@ -141,5 +144,5 @@ def _wedges(ids, first, second):
         rows = ids == name
         pair = np.unique(np.stack([first[rows], second[rows]], -1), axis=0)
         if len(pair) == 1 and np.isfinite(pair).all() and (pair >= 0).all() and 0 < pair.sum() < 180:
-            wedges[str(name)] = MissingWedge(float(pair[0, 0] - 90), float(90 - pair[0, 1]))
+            wedges[str(name)] = MissingWedge(float(pair[0, 1] - 90), float(90 - pair[0, 0]))
     return wedges

@@ -42,6 +42,16 @@ def particles_of(path):
     return read_particles(path)
 
 
+def convergence_of(path):
+    """The record beside a file."""
+    return read_convergence(path.parent)
+
+
+def filled_of(path):
+    """A template with its defaults."""
+    return read_workflow(path).filled({})
+
+
 def model_of(path):
     """A model, for pixels of 5 Å."""
     return read_model(path, 5.0)
@@ -58,15 +68,15 @@ FOUND = [
     (lambda p: read_settings(p, ("a",)), "a.json", '{"%s": 1}' % LONG, "unknown key"),
     (lambda p: read_settings(p, ("seed",)), "a.json", '{"seed": "%s"}' % LONG, '"seed" in settings'),
     (lambda p: read_settings(p, ("a",)), "a.json", '{"\\n": 1}', "unknown key '\\\\n'"),
-    (lambda p: read_convergence(p.parent), "convergence.json", "[[]]", "is no record of an alignment"),
-    (lambda p: read_convergence(p.parent), "convergence.json", DEEP, "is no record of an alignment"),
-    (lambda p: read_convergence(p.parent), "convergence.json", '[{"%s": 1}]' % LONG, "is no record of an alignment"),
+    (convergence_of, "convergence.json", "[[]]", "is no record of an alignment"),
+    (convergence_of, "convergence.json", DEEP, "is no record of an alignment"),
+    (convergence_of, "convergence.json", '[{"%s": 1}]' % LONG, "is no record of an alignment"),
     (read_workflow, "w.json", DEEP, "not a workflow"),
     (read_workflow, "w.json", DIGITS, "not a workflow"),
     (read_workflow, "w.json", "[\udcff]", "is not text at byte 1"),
     (read_workflow, "w.json.template", '[\n {"a": "%%(%s)s"}]' % LONG, "set the environment variable"),
     (read_workflow, "w.json.template", '[\n {"a": "~%s|1|9|a~"}]' % LONG, "is not ~label"),
-    (lambda p: read_workflow(p).filled({}), "w.json.template", '[\n {"a": "~S|%s|3|a~"}]' % LONG, "S is an integer"),
+    (filled_of, "w.json.template", '[\n {"a": "~S|%s|3|a~"}]' % LONG, "S is an integer"),
     (model_of, "a.pdb", f"{ATOM}   1.000   2.000   nan\n", "has the coordinates"),
     (model_of, "a.pdb", f"{ATOM}   1.000   2.000  1e300\n", "has the coordinates"),
     (model_of, "a.pdb", "ATOM      1  CA\n", "has the coordinates"),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every format of particles: what it has a place for survives the way out and back, and what it lacks is said."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
 from stadyn.core.resample import crop, rotate_volume
 from stadyn.core.tomograms import MissingWedge
+from stadyn.core.wedge import wedge_weights
 from stadyn.io.mrc import read_volume, write_volume
 from stadyn.io.particle_files import TITLES, Context, ListedTomogram, ParticleFile
 from stadyn.io.tables import FORMATS, format_for, format_of, read_particles, write_particles
@@ -104,6 +107,20 @@ def test_pixels_that_count_from_one(tmp_path, name):
     write_particles(path, file, name, CONTEXT)
     as_they_are = read_particles(path, None, Context(TOMOGRAMS, pixel_shift=False)).particles.positions
     np.testing.assert_allclose(as_they_are, [[10.0 + shift, 20.0 + shift, 30.0 + shift]], atol=1e-6)
+
+
+def test_pytoms_asymmetric_wedge_is_the_one_that_pytom_applies(tmp_path):
+    """Its rule: 1 where |kx| / kz reaches tan(Angle1), kx and kz of the same sign, or tan(Angle2), of other signs."""
+    file = ParticleFile(ParticleTable([[10.0, 20.0, 30.0]], [np.eye(3)], ["TS_01"]), {}, WEDGES)
+    write_particles(tmp_path / "p.xml", file)
+    text = (tmp_path / "p.xml").read_text()
+    angle1, angle2 = (float(re.search(f'{name}="(.+?)"', text)[1]) for name in ("Angle1", "Angle2"))
+    assert (angle1, angle2) == (30, 45)  # of -45 to 60
+    k = np.random.default_rng(2).uniform(-20, 20, (2000, 3))
+    same = k[:, 0] * k[:, 2] > 0
+    theirs = np.abs(k[:, 0] / k[:, 2]) >= np.tan(np.radians(np.where(same, angle1, angle2)))
+    (wedge,) = read_particles(tmp_path / "p.xml").wedges.values()
+    np.testing.assert_array_equal(wedge_weights(wedge, k).astype(bool), theirs)
 
 
 def test_imod_counts_from_half_a_pixel_in_x_and_y(tmp_path):
