@@ -26,13 +26,18 @@ PROGRAMS = {"Xvfb": "xvfb", "openbox": "openbox", "import": "imagemagick"}
 FONTS = "fonts-dejavu-core"
 PAUSE_MS = 1500
 """Between an action and its picture: windows draw themselves when they are idle."""
+SHORT_PAUSE_MS = 300
+NOT_YET = "not yet"
+"""What an action says to be tried again: a busy machine opens a window late."""
 OUT = Path(__file__).parents[1] / "docs" / "gallery"
 
 # label of the run, button of its viewer, values of its form, name of the picture
 VIEWS = (
     ("2 Import dipoles", "showTomogram", {}, "tomogram"),
+    ("3 Align first reference", "showIterations", {}, "iterations"),
     ("3 Align first reference", "showConvergence", {}, "convergence"),
     ("3 Recentre", "showSlices", {}, "slices"),
+    ("4 Mask", "showSlices", {}, "mask_on_map"),
     ("5 Align candidates", "showSideBySide", {}, "side_by_side"),
     ("5 Align candidates", "showChanges", {}, "changes_of_poses"),
     ("2 Oversample surfaces", "showParticles", {}, "discs"),
@@ -126,13 +131,16 @@ class Session:
         self.window.show()
 
     def _next(self):
-        # The next one is scheduled first: a window of the host does not come back before it is closed.
-        if self.actions:
-            action, pause = self.actions.pop(0)
-            self.root.after(pause, self._next)
-            action()
-        else:
+        if not self.actions:
             self._leave(0)
+        action, opens = self.actions.pop(0)
+        if opens:  # the next one is scheduled first: a window of the host does not come back before it is closed
+            self.root.after(PAUSE_MS, self._next)
+            action()
+        else:  # afterwards: a picture lets the window draw itself, and the next action must not come in between
+            if action() is NOT_YET:
+                self.actions.insert(0, (action, opens))
+            self.root.after(SHORT_PAUSE_MS, self._next)
 
     def _fail(self, *error):
         traceback.print_exception(*error)
@@ -148,9 +156,9 @@ class Session:
 
         def picture(name, open_it, taken_of, close):
             if not self.only or self.only in name:
-                plan.append((open_it, PAUSE_MS))
-                plan.append((lambda: self._take(name, taken_of()), 300))
-                plan.append((close, 300))
+                plan.append((open_it, True))
+                plan.append((lambda: self._take(name, taken_of()), False))
+                plan.append((close, False))
 
         picture("project", self._open_tree, lambda: self.root, lambda: None)
         picture("workflow", self._whole_graph, lambda: self.root, lambda: None)
@@ -214,7 +222,10 @@ class Session:
         viewer.setProtocol(run)
         for name, value in values.items():
             getattr(viewer, name).set(value)
-        for view in viewer._getVisualizeDict()[button](button):
+        pictures = viewer._getVisualizeDict()
+        if button not in pictures:
+            raise LookupError(f"run {label} left nothing for {button}: it is older than this picture, make demo anew")
+        for view in pictures[button](button):
             view.show()
 
     def _wizard(self, label, parameter):
@@ -226,15 +237,17 @@ class Session:
         pwem.Domain.findWizards(run, DESKTOP_TKINTER)[parameter]().show(form)
 
     def _top(self):
-        """The window that was opened last."""
+        """The window that was opened last, or None while none is open."""
         children = [*self.root._root().winfo_children(), *self.root.winfo_children()]
         windows = [w for w in children if isinstance(w, tkinter.Toplevel) and w.winfo_viewable() and w is not self.root]
-        return windows[-1]
+        return windows[-1] if windows else None
 
     def _close_top(self):
         self._top().destroy()
 
     def _take(self, name, widget):
+        if widget is None:
+            return NOT_YET
         widget.lift()
         widget.update()
         border, title = 2, 24
@@ -244,6 +257,7 @@ class Session:
         smaller = ["+repage", "+dither", "-colors", "128"]
         subprocess.run(["import", "-window", "root", "-crop", crop, *smaller, path], check=True)
         print(path.name, flush=True)
+        return None
 
 
 if __name__ == "__main__":

@@ -37,16 +37,20 @@ class IterationReference:
     round: int
     iteration: int
     planes: np.ndarray  # (3, n, n) float32, the xy [y, x], xz [z, x] and yz [z, y] slices through the centre of the box
-    curve: np.ndarray  # (n // 2 + 1,) FSC between the averages of every other particle; nan for a map that was given
+    curve: np.ndarray  # (n // 2 + 1,) FSC of the averages of every other particle up to the low-pass; nan beyond
     pixel_size: float  # Å
-    resolution_angst: float  # of that curve at 0.143, at most the low-pass; nan likewise
+    resolution_angst: float  # of that curve at 0.143, at most the low-pass; nan, as the curve, of a map that was given
 
     @classmethod
-    def of(cls, volume, group, number, iteration, curve, pixel_size, resolution_angst):
-        """That of a whole reference (n, n, n); `curve` is None for a map that was given."""
+    def of(cls, volume, group, number, iteration, curve, high, pixel_size, resolution_angst):
+        """That of a whole reference (n, n, n); `curve`, which is None for a map that was given, ends at shell `high`.
+
+        Beyond, the averages hold nothing, and what correlates there is the mask.
+        """
         n = volume.shape[0]
         planes = np.stack([volume[n // 2], volume[:, n // 2], volume[:, :, n // 2]]).astype(np.float32)
-        curve = np.full(n // 2 + 1, np.nan) if curve is None else np.asarray(curve)
+        known = (curve is not None) & (np.arange(n // 2 + 1) <= high)
+        curve = np.where(known, np.nan if curve is None else curve, np.nan)
         return cls(group, number, iteration, planes, curve, float(pixel_size), float(resolution_angst))
 
 
@@ -107,7 +111,7 @@ class Refinement:
                 renewed = True
                 if watch:
                     watch(reference, IterationReference.of(
-                        reference, group, number, iteration, curve, self.pixel_size, resolution
+                        reference, group, number, iteration, curve, high, self.pixel_size, resolution
                     ))  # fmt: skip
                 anchors = {1: original, 3: round_table, 4: original}.get(settings.shift_modus, table).positions
                 label = f"{group}: round {number}/{len(self.rounds)} iteration {iteration}/{settings.iterations}"

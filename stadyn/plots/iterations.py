@@ -30,7 +30,7 @@ def plot_iteration(figure, references, shown=-1):
     above, below = figure.subfigures(2, 1, height_ratios=(1.15, 1))
     number = shown % len(references) + 1
     chosen = references[number - 1]
-    place = f"the last of {number} so far" if number == len(references) else f"{number} of {len(references)}"
+    place = f"the newest of {number}" if number == len(references) else f"{number} of {len(references)}"
     above.suptitle(f"{chosen.group}: reference of {_name(chosen)} ({place}), protein bright (inverted)")
     for ax, plane, image in zip(above.subplots(1, 3), PLANES, chosen.planes, strict=True):
         plot_plane(ax, -image, chosen.pixel_size, plane)
@@ -42,7 +42,7 @@ def plot_iteration(figure, references, shown=-1):
 
 def plot_iteration_curves(ax, references):
     """The FSC of every reference that has one, dark to bright in their order, the last one black."""
-    known = [r for r in references if np.isfinite(r.curve).all()]
+    known = [r for r in references if np.isfinite(r.curve).any()]
     colors = colormaps[SEQUENTIAL](np.linspace(0, BRIGHTEST, max(len(known), 2)))
     for order, reference in enumerate(known):
         last = reference is references[-1]

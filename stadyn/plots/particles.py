@@ -9,10 +9,12 @@ from stadyn.core.particles import EVEN, ODD, UNASSIGNED
 from .colors import BLUE, CYCLE, EXCLUDED, ORANGE, SEQUENTIAL, SKY
 
 HALVES = {UNASSIGNED: ("0.6", "no half"), ODD: (BLUE, "odd"), EVEN: (ORANGE, "even")}
-COLORINGS = ("cc", "half", "surface", "latitude", "order")
+COLORINGS = ("cc", "half", "surface", "latitude", "order", "marker")
 COLORBAR_LABELS = {"cc": "CC", "latitude": "angle to the beam (degrees)", "order": "order score"}
 """Colourings whose colours stand for values, and what a colour bar calls these."""
 DISC_CORNERS = 12
+MOST_DISCS = 1000
+"""Of one tomogram: more of them hide each other, and take seconds to turn."""
 
 
 def plot_particles(ax, table, excluded=None, color_by="cc", normals_px=0.0, size=12, discs_px=0.0, order=None):
@@ -23,10 +25,11 @@ def plot_particles(ax, table, excluded=None, color_by="cc", normals_px=0.0, size
     ax : matplotlib axis, 3D (``projection="3d"``) or plain
     table : ParticleTable
     excluded : ParticleTable, optional, drawn as red crosses
-    color_by : "cc", "half", "surface" (the VLP), "latitude", or "order"
+    color_by : "cc", "half", "surface" (the VLP), "latitude", "order", or "marker" (that it was subboxed at)
     normals_px : float, length of a line along each particle's axis; 0 draws none
     size : float, of the markers, points squared
-    discs_px : float, radius of a disc across each particle's axis, on a 3D axis; 0 draws none
+    discs_px : float, radius of a disc across each particle's axis, on a 3D axis; 0 draws none, and of more than
+        `MOST_DISCS` particles only some have one: the legend says how many
     order : (n,) float array, the order scores that "order" asks for
 
     Returns
@@ -74,19 +77,24 @@ def _layers(table, color_by, order):
             for half, (color, label) in HALVES.items()
             if np.any(table.half == half)
         ]
-    surfaces = np.unique(table.surface_ids)
+    numbers, word = (table.marker, "marker") if color_by == "marker" else (table.surface_ids, "VLP")
     return [
-        (table.surface_ids == s, {"color": CYCLE[i % len(CYCLE)], "label": f"VLP {s}"})
-        for i, s in enumerate(surfaces)
+        (numbers == number, {"color": CYCLE[i % len(CYCLE)], "label": f"{word} {number}"})
+        for i, number in enumerate(np.unique(numbers))
     ]
 
 
 def _draw_discs(ax, table, radius):
     """The face of each box: a disc across the particle's axis."""
+    every = -(-len(table) // MOST_DISCS)
+    table = table.select(slice(None, None, every))
     angles = 2 * np.pi * np.arange(DISC_CORNERS) / DISC_CORNERS
     rim = radius * np.stack([np.cos(angles), np.sin(angles), np.zeros(DISC_CORNERS)])
     corners = table.positions[:, None] + np.swapaxes(table.rotations @ rim, 1, 2)
-    ax.add_collection3d(Poly3DCollection(corners, facecolors=SKY, edgecolors="0.3", linewidths=0.3, alpha=0.25))
+    discs = Poly3DCollection(corners, facecolors=SKY, edgecolors="0.3", linewidths=0.3, alpha=0.25)
+    ax.add_collection3d(discs)
+    if every > 1:
+        discs.set_label(f"discs: one in {every} particles")
 
 
 def _draw_normals(ax, table, axes, length):

@@ -21,6 +21,7 @@ from .results import INPUT, excluded_of, existing, has_particles, particles_of, 
 
 COLORING_LABELS = {
     "cc": "CC", "half": "half", "surface": "VLP", "latitude": "angle to the beam", "order": "order score",
+    "marker": "marker it was subboxed at",
 }  # fmt: skip
 ORDER = "lattice_quality.npz"
 MAX_TOMOGRAMS = 6
@@ -56,7 +57,7 @@ class InSpace(ParticlePicture):
             "colorBy",
             params.EnumParam,
             choices=[COLORING_LABELS[coloring] for coloring in self.colorings(protocol)],
-            default=COLORINGS.index(self.color_by),
+            default=self.colorings(protocol).index(self.color_by),
             label="Colour by",
             help="What the colour of a particle says; the particles of one VLP share a colour under _VLP_.",
         )
@@ -85,8 +86,11 @@ class InSpace(ParticlePicture):
         )
 
     def colorings(self, protocol):
-        """What colours may stand for: order scores only where they were measured."""
-        return COLORINGS if existing(protocol, [ORDER]) else tuple(c for c in COLORINGS if c != "order")
+        """What colours may stand for: order scores only where they were measured, markers where there were any."""
+        unknown = set() if existing(protocol, [ORDER]) else {"order"}
+        if not particles_of(protocol).marker.any():
+            unknown.add("marker")
+        return tuple(coloring for coloring in COLORINGS if coloring not in unknown)
 
     def figures(self, viewer):
         tables = by_tomogram(particles_of(viewer.protocol))
@@ -98,7 +102,7 @@ class InSpace(ParticlePicture):
         pixel_size = pixel_size_of(viewer.protocol)
         figure = particles_figure(
             {name: tables[name] for name in names},
-            COLORINGS[viewer.colorBy.get()],
+            self.colorings(viewer.protocol)[viewer.colorBy.get()],
             None if left is None else {name: by_tomogram(left).get(name, empty) for name in names},
             viewer.discRadius.get() / pixel_size,
             viewer.axisLength.get() / pixel_size,

@@ -2,7 +2,8 @@
 """The rounds of an alignment as a table that can be edited, and what its numbers mean for the work to be done."""
 
 from stadyn.core.search import AlignmentRound, rotation_grid, shift_grid
-from stadyn.protocols.estimates import alignment_minutes, duration
+from stadyn.protocols.cost_warnings import duration
+from stadyn.protocols.estimates import alignment_minutes
 from stadyn.protocols.rounds import ROUND_FIELDS, parse_rounds
 
 

@@ -46,13 +46,13 @@ def test_iterations_of_an_alignment_are_one_figure_a_group_and_a_file_its_own(ru
     folder = run_folder / "extra" / "align"
     for group, number in (("odd", 1), ("odd", 2), ("odd", 10), ("even", 1)):
         volume, curve = np.random.default_rng(number).standard_normal((16, 16, 16)), np.linspace(1, 0, 9)
-        write_iteration(folder, IterationReference.of(volume, group, 1, number, curve, 2.0, 8.0))
+        write_iteration(folder, IterationReference.of(volume, group, 1, number, curve, 8, 2.0, 8.0))
     figures = figures_of(run_folder)
     assert {name for name in figures if "iteration" in name} == {"align_iterations_odd", "align_iterations_even"}
     assert set(figures_of(folder / "iterations")) == {"iterations_odd", "iterations_even"}
     (alone,) = figures_of(folder / "iterations" / "odd_round1_002.npz").values()
     titles = [figure.subfigs[0]._suptitle.get_text() for figure in (figures["align_iterations_odd"](), alone())]
-    assert "iteration 10 (the last of 3 so far)" in titles[0] and "iteration 2 (the last of 2 so far)" in titles[1]
+    assert "iteration 10 (the newest of 3)" in titles[0] and "iteration 2 (the newest of 2)" in titles[1]
 
 
 def test_particles_are_drawn_with_the_excluded_beside_them(run_folder):

@@ -77,6 +77,19 @@ def test_halves_have_their_colours(make_run, draw, with_pixel_size):
     assert to_hex(even.get_facecolor()[0]) == HALVES[2][0].lower()
 
 
+def test_markers_are_offered_where_particles_were_subboxed_at_some(make_run, draw, open_viewer, with_pixel_size):
+    run = make_run(StadynProtSplitHalves)
+    table = table_of([(0, 0, 0), (5, 0, 0), (0, 5, 0)], marker=np.array([7, 2, 7]))
+    write_result(run.resultPath("particles.npz"), table)
+    choices = open_viewer(run)._definition.getParam("colorBy").choices
+    assert "order score" not in choices  # never measured
+    (ax,) = draw(run, "showParticles", colorBy=choices.index("marker it was subboxed at"))
+    assert ax.get_legend_handles_labels()[1] == ["marker 2", "marker 7"]
+    np.testing.assert_allclose(in_space(ax.collections[1]), [(0, 0, 0), (0, 5, 0)])
+    write_result(run.resultPath("particles.npz"), table.replace(marker=np.zeros(3, int)))
+    assert open_viewer(run)._definition.getParam("colorBy").choices == choices[:-1]
+
+
 def test_discs_and_axes_follow_the_particles(make_run, draw, with_pixel_size):
     run = make_run(StadynProtSplitHalves)
     table = table_of([(10, 20, 30)]).replace(rotations=rotations_from_normals(np.array([[1.0, 0, 0]])))
@@ -86,6 +99,17 @@ def test_discs_and_axes_follow_the_particles(make_run, draw, with_pixel_size):
     corners = ax.collections[-1]._vec[:3].T
     np.testing.assert_allclose(corners[:, 0], 10, atol=1e-6)  # across the axis
     np.testing.assert_allclose(np.linalg.norm(corners - (10, 20, 30), axis=1), 10)
+
+
+def test_so_many_discs_that_they_hide_each_other_are_thinned_and_said_so(make_run, draw, with_pixel_size):
+    run = make_run(StadynProtSplitHalves)
+    positions = np.random.default_rng(0).random((2500, 3)) * 100
+    write_result(run.resultPath("particles.npz"), table_of(positions))
+    (ax,) = draw(run, "showParticles", discRadius=2 * PIXEL)
+    discs = ax.collections[-1]
+    centers = discs._vec[:3].T.reshape(-1, 12, 3).mean(axis=1)
+    np.testing.assert_allclose(centers, positions[::3], atol=1e-6)
+    assert "discs: one in 3 particles" in ax.get_legend_handles_labels()[1]
 
 
 def test_orientations_count_where_the_axes_point(make_run, draw, with_pixel_size):
