@@ -17,7 +17,7 @@ from stadyn.core.passes import SCORES
 from .averages import HALVES, average_halves_together, check_halves, define_averages, group_names
 from .base import StadynProtocol, inside_tomograms
 from .chunks import add_chunks, align_in_chunks, check_chunks
-from .estimates import alignment_minutes, time_warnings
+from .cost_warnings import alignment_warnings, when_known
 from .forms import (
     ENGINES,
     GROUP_KEYS,
@@ -229,17 +229,13 @@ class StadynProtAlign(StadynProtocol):
             map_path(self.given("inputMask"))
 
     def _warnings(self):
-        particles, threads = self.given("inputParticles"), self.numberOfThreads.get()
-        if particles is None or self.usesGpu():
-            return []
-        try:
-            minutes = alignment_minutes(
-                self._rounds(), particles.getSize(), self.boxSize.get(), self.pixelSize(), threads,
-                exhaustive=ENGINES[self.engine.get()] == "exhaustive",
-            )  # fmt: skip
-        except InputError:
-            return []  # the form says what is wrong
-        return time_warnings(minutes, threads)
+        return when_known(self, ["inputParticles"], self._costs)
+
+    def _costs(self):
+        particles = self._chosen()
+        groups = {PER_TOMOGRAM: len(particles.tomograms), PER_HALF: len(HALVES)}.get(self.groups.get(), 1)
+        sizes = len(particles.table), self.boxSize.get(), self.pixelSize(), groups
+        return alignment_warnings(self, self._rounds(), *sizes)
 
     def _methods(self):
         try:

@@ -10,6 +10,7 @@ from tomo.objects import AverageSubTomogram, SetOfAverageSubTomograms, SetOfCoor
 
 from .averages import average_halves_together, check_halves, define_averages, group_names
 from .base import StadynProtocol, symmetry_check
+from .cost_warnings import averaging_warnings, when_known
 from .forms import (
     GROUP_KEYS,
     PER_HALF,
@@ -110,6 +111,13 @@ class StadynProtAverage(StadynProtocol):
 
     def _formChecks(self):
         return [symmetry_check(self.symmetry.get())]
+
+    def _warnings(self):
+        return when_known(self, ["inputParticles"], self._costs)
+
+    def _costs(self):
+        sizes = self.given("inputParticles").getSize(), self.boxSize.get(), self.pixelSize()
+        return averaging_warnings(self, *sizes, times=1 + (self.groups == PER_HALF))
 
     def _methods(self):
         return [

@@ -20,6 +20,7 @@ from stadyn.io.mrc import read_header, read_volume
 from stadyn.io.results import write_result
 
 from .base import StadynProtocol, symmetry_check
+from .cost_warnings import alignment_warnings, when_known
 from .forms import ENGINES, add_averages, add_fmin, add_machine, add_mask, add_seed, add_viewing_lowpass
 from .presets import STAGE_FIRST
 from .rounds import add_rounds, rounds_of
@@ -137,6 +138,15 @@ class StadynProtAverageOfAverages(StadynProtocol):
         shapes = {map_path(average)[2]: average.getVolName() for average in averages.iterItems()}
         if len(shapes) > 1:
             raise InputError(f"the averages have different boxes {sorted(shapes)}: average them all with one box size")
+
+    def _warnings(self):
+        return when_known(self, ["inputAverages"], self._costs)
+
+    def _costs(self):
+        averages = self.given("inputAverages")
+        _, pixel_size, shape = map_path(averages.getFirstItem())
+        sizes = averages.getSize(), shape[0] * pixel_size, pixel_size
+        return alignment_warnings(self, rounds_of(self, pixel_size), *sizes, groups=1)
 
     def _summaryLines(self, figures):
         lines = [f"{figures['averages']} averages aligned to each other."] if "averages" in figures else []

@@ -16,6 +16,7 @@ from stadyn.io.mrc import read_volume, write_volume
 from stadyn.io.results import write_result
 
 from .base import StadynProtocol, grouped_paths, symmetry_check
+from .cost_warnings import averaging_warnings, when_known
 from .forms import add_averages, add_averaging, add_input, add_number, add_particles
 from .select_cc import check_particles
 
@@ -141,6 +142,13 @@ class StadynProtCommonHeight(StadynProtocol):
             f"{name}: {height['shift_angst']:+.2f} Å along z, CC {height['cc']:.3f} with the synthetic reference."
             for name, height in figures.get("heights", {}).items()
         ] + [f"Warning: {sentence}." for sentence in figures.get("warnings", [])]
+
+    def _warnings(self):
+        return when_known(self, ["inputParticles"], self._costs)
+
+    def _costs(self):
+        sizes = self.given("inputParticles").getSize(), self.boxSize.get(), self.pixelSize()
+        return averaging_warnings(self, *sizes)
 
     def _methods(self):
         return ["Particles were shifted along z, tomogram by tomogram, to the height of a synthetic reference."]

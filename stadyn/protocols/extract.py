@@ -19,7 +19,8 @@ from stadyn.core.particles import ParticleBoxes
 from stadyn.io.settings import read_settings
 
 from .base import StadynProtocol
-from .estimates import disk_warnings, subtomogram_gigabytes
+from .cost_warnings import disk_warnings, when_known
+from .estimates import subtomogram_gigabytes
 from .forms import add_box, add_machine, add_number, add_particles
 
 JOB = "subtomograms"
@@ -120,11 +121,15 @@ class StadynProtExtract(StadynProtocol):
         read_tomograms(tomograms)
 
     def _warnings(self):
-        particles = self.given("inputParticles")
-        if particles is None:
-            return []
-        pixel_size = self.pixelSize() * self.binning.get()
-        return disk_warnings(subtomogram_gigabytes(particles.getSize(), self.boxSize.get(), pixel_size))
+        return when_known(self, ["inputParticles"], self._costs)
+
+    def _costs(self):
+        count, pixel_size = self.given("inputParticles").getSize(), self.pixelSize() * self.binning.get()
+        needed = subtomogram_gigabytes(count, self.boxSize.get(), pixel_size)
+        remedy = (
+            "Alignments do not need them: they cut their particles from the tomograms. Binning by 2 takes an eighth."
+        )
+        return disk_warnings(needed, "the subtomograms", remedy)
 
     def _methods(self):
         contrast = "inverted contrast" if self.invertContrast else "the contrast of the tomograms"

@@ -23,6 +23,7 @@ from stadyn.io.results import read_result, write_result
 
 from .averages import HALVES, check_halves
 from .base import StadynProtocol, symmetry_check
+from .cost_warnings import averaging_warnings, when_known
 from .forms import add_averaging, add_box, add_mask, add_number, add_particles, add_symmetry
 from .select_cc import check_particles
 from .viewing import write_inverted
@@ -178,6 +179,13 @@ class StadynProtHalfMaps(StadynProtocol):
             f"{figures['even_to_odd_inplane_deg']:.2f}°, CC {figures['even_to_odd_cc']:.3f}.",
             "The maps are inverted: protein is bright.",
         ]
+
+    def _warnings(self):
+        return when_known(self, ["inputParticles"], self._costs)
+
+    def _costs(self):
+        sizes = self.given("inputParticles").getSize(), self.boxSize.get(), self.pixelSize()
+        return averaging_warnings(self, *sizes, times=3)
 
     def _methods(self):
         return [

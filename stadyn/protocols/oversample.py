@@ -14,6 +14,8 @@ from stadyn.core.particles import ParticleTable
 from stadyn.core.surfaces import oversample
 
 from .base import StadynProtocol, inside_tomograms
+from .cost_warnings import particle_warnings, when_known
+from .estimates import points_on_spheres
 from .forms import WRITTEN_BOX_HELP, add_box, add_input, add_number, add_random_azimuth, add_seed
 
 
@@ -93,6 +95,15 @@ class StadynProtOversample(StadynProtocol):
 
     def _checks(self):
         return [lambda: read_tomograms(self.given("inputDipoles").getPrecedents())]
+
+    def _warnings(self):
+        return when_known(self, ["inputDipoles"], self._costs)
+
+    def _costs(self):
+        sizes = {t.getTsId(): t.getSamplingRate() for t in self.given("inputDipoles").getPrecedents()}
+        radii = [dipole.radius * sizes[dipole.tomogram_id] for dipole in read_dipoles(self.given("inputDipoles"))]
+        count = points_on_spheres(radii, self.spacing.get())
+        return particle_warnings(count, "Twice the spacing makes a quarter of them.")
 
     def _methods(self):
         return [f"The surfaces were oversampled with points {self.spacing.get():g} Å apart along the outward normal."]

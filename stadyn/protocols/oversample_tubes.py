@@ -14,6 +14,7 @@ from stadyn.core.particles import ParticleTable
 from stadyn.core.tubes import oversample_tubes
 
 from .base import StadynProtocol, inside_tomograms
+from .cost_warnings import particle_warnings, when_known
 from .forms import WRITTEN_BOX_HELP, add_box, add_input, add_number, add_random_azimuth, add_seed
 
 
@@ -96,6 +97,14 @@ class StadynProtOversampleTubes(StadynProtocol):
     def _checks(self):
         points = self.given("inputPoints")
         return [lambda: read_tomograms(points.getPrecedents()), lambda: self._points(points, points.getPrecedents())]
+
+    def _warnings(self):
+        return when_known(self, ["inputPoints"], self._costs)
+
+    def _costs(self):
+        points = self.given("inputPoints")
+        table = self._points(points, points.getPrecedents())
+        return particle_warnings(len(table), "Twice the spacing makes a quarter of them.")
 
     def _citations(self):
         return [*super()._citations(), "CastanoDiez2017"]

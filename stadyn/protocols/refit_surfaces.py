@@ -11,10 +11,12 @@ from stadyn.convert.coordinates import write_coordinates
 from stadyn.convert.particles import precedents
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
-from stadyn.core.surfaces import MIN_POINTS, fibonacci_directions, fit_surfaces, resample_surfaces
+from stadyn.core.surfaces import MIN_POINTS, fibonacci_directions, fit_spheres, fit_surfaces, resample_surfaces
 from stadyn.io.settings import write_json
 
 from .base import StadynProtocol, inside_tomograms
+from .cost_warnings import particle_warnings, when_known
+from .estimates import points_on_spheres
 from .forms import WRITTEN_BOX_HELP, add_box, add_number, add_particles, add_random_azimuth, add_seed
 
 
@@ -103,6 +105,16 @@ class StadynProtRefitSurfaces(StadynProtocol):
     def _checkCoordinates(self):
         if precedents(self.given("inputParticles")) is None:
             raise InputError("these subtomograms have no coordinates: give particles that know their tomograms")
+
+    def _warnings(self):
+        return when_known(self, ["inputParticles"], self._costs)
+
+    def _costs(self):
+        particles = self.readInput()
+        sizes = {tomogram.id: tomogram.pixel_size for tomogram in particles.tomograms}
+        radii = [sphere.radius * sizes[name] for (name, _), sphere in fit_spheres(particles.table).items()]
+        count = points_on_spheres(radii, self.spacing.get())
+        return particle_warnings(count, "Twice the spacing makes a quarter of them.")
 
     def _citations(self):
         return [*super()._citations(), "CastanoDiez2017"]

@@ -14,6 +14,7 @@ from stadyn.io.mrc import write_volume
 from stadyn.io.results import read_result
 
 from .base import StadynProtocol, grouped_paths, symmetry_check
+from .cost_warnings import averaging_warnings, when_known
 from .forms import add_averaging, add_exclusion_radius, add_mask, add_number, add_particles
 
 JOB = "select"
@@ -155,6 +156,13 @@ class StadynProtSelectCC(StadynProtocol):
             how = f"threshold {cut['threshold']:.4f}" if fitted else cut["message"]
             lines.append(f"{name}: {how}; {cut['kept']} kept, {cut['excluded']} excluded.")
         return lines
+
+    def _warnings(self):
+        return when_known(self, ["inputParticles"], self._costs)
+
+    def _costs(self):
+        sizes = self.given("inputParticles").getSize(), self.boxSize.get(), self.pixelSize()
+        return averaging_warnings(self, *sizes, times=2 * (1 + self.rebuilds.get()))
 
     def _methods(self):
         return [

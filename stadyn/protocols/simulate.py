@@ -2,6 +2,7 @@
 """Tomograms of virus-like particles with a known truth, to learn on and to try parameters."""
 
 from enum import Enum
+from math import prod
 
 from pwem.objects import Volume
 from pyworkflow.protocol import params
@@ -21,6 +22,8 @@ from stadyn.io.mrc import read_header
 from stadyn.io.settings import read_settings
 
 from .base import StadynProtocol
+from .cost_warnings import disk_warnings, when_known
+from .estimates import VOXEL_BYTES
 from .forms import add_machine, add_number, add_seed
 
 FOLDER = "simulation"
@@ -205,6 +208,14 @@ class StadynProtSimulate(StadynProtocol):
 
     def _checks(self):
         return [self._settings]
+
+    def _warnings(self):
+        return when_known(self, [], self._costs)
+
+    def _costs(self):
+        settings = SimulationSettings(**self._settings())
+        needed = settings.n_tomograms * prod(settings.shape) * VOXEL_BYTES / 1e9
+        return disk_warnings(needed, "the tomograms", "A coarser pixel or a smaller extent takes less.")
 
     def _methods(self):
         return [

@@ -18,14 +18,19 @@ from stadyn.core.exclusion import exclude_within
 from stadyn.core.lattice import find_unit_cells
 from stadyn.core.subboxing import two_step_subbox
 from stadyn.core.surface_strays import on_their_surface
+from stadyn.core.surfaces import fit_spheres
 from stadyn.core.symmetry import symmetry_order
 from stadyn.io.markers import read_markers
 from stadyn.io.mrc import read_volume
 from stadyn.io.results import write_result
 
 from .base import StadynProtocol, inside_tomograms, symmetry_check
+from .cost_warnings import particle_warnings, when_known
+from .estimates import cells_in_box, sites_on_spheres
 from .forms import add_input, add_number, add_particles
 
+LATTICE_SPACING_ANGST = 75.0
+"""Of immature HIV-1, for an estimate before the markers are found."""
 HALF_SPACING = -1.0
 """Exclusion radius that stands for half of the distance between neighbouring markers."""
 
@@ -218,6 +223,32 @@ class StadynProtSubboxing(StadynProtocol):
         few = len(self._typed()) < 2 if self._typed() is not None else False
         if few and self.exclusionRadius.get() < 0:
             raise InputError("one marker has no neighbour to take the exclusion radius from: type the radius in Å")
+
+    def _warnings(self):
+        return when_known(self, ["inputParticles", "inputAverages", "inputAverage"], self._costs)
+
+    def _costs(self):
+        remedy = "A larger exclusion radius, or a smaller distance of the farthest marker, makes fewer."
+        return particle_warnings(self._expected(), remedy)
+
+    def _expected(self):
+        """How many particles this is likely to make: the markers are not found before it runs."""
+        particles = self.readInput()
+        _, pixel_size, shape = map_path(self.given("inputAverage"))
+        markers = None
+        if self._markerFile():
+            markers = read_markers(self._markerFile(), pixel_size, shape) * pixel_size
+        elif self._typed() is not None:
+            markers = self._typed()
+        spacing = LATTICE_SPACING_ANGST if markers is None else _nearest_distance(markers)
+        reach = 2 * self.maxDistance.get() or shape[0] * pixel_size
+        candidates = len(particles.table) * (cells_in_box(reach, spacing) if markers is None else len(markers))
+        radius = 0.5 * spacing if self.exclusionRadius.get() < 0 else self.exclusionRadius.get()
+        if radius == 0:
+            return candidates
+        own = particles.tomograms[0].pixel_size
+        radii = [sphere.radius * own for sphere in fit_spheres(particles.table).values()]
+        return min(candidates, sites_on_spheres(radii, radius) or candidates)
 
     def _summaryLines(self, figures):
         if "particles" not in figures:
