@@ -56,6 +56,7 @@ bench-relion: $(INSTALLED) $(ROWS_SHARE)
 	$(BIN)/python benchmarks/against_relion.py
 
 bench-robustness: $(INSTALLED)
+	$(BIN)/python benchmarks/round_trips.py $(TABLES)
 	$(BIN)/python benchmarks/killed_replay.py
 	$(BIN)/python benchmarks/large_tomogram.py
 

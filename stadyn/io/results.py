@@ -67,7 +67,8 @@ def read_result(path, expected=None):
     try:
         obj = _decode(manifest.get("result"), arrays)
     except (ValueError, TypeError, KeyError, AttributeError, ImportError, RecursionError) as error:
-        raise InputError(f"{path} does not fit this version of stadyn ({error}): write it again") from error
+        why = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} does not fit this version of stadyn ({why}): write it again") from error
     if expected is not None and not isinstance(obj, expected):
         wanted = " or ".join(c.__name__ for c in (expected if isinstance(expected, tuple) else (expected,)))
         raise InputError(f"{path} holds a {type(obj).__name__}, not a {wanted}: give the file of the right step")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from stadyn.core.errors import InputError
-from stadyn.core.particles import ParticleTable
+from stadyn.core.particles import EVEN, ODD, UNASSIGNED, ParticleTable
 
 from .aside import existing_file, read_text
 from .chimerax import write_chimerax
@@ -28,6 +28,7 @@ from .volume_lists import read_doc, write_doc
 
 IN_FOLDERS = (".csv", ".json", ".lst", ".star", ".tbl", ".xml")
 """Endings that tell the format of a folder; .em files in one are volumes as a rule."""
+FARTHEST_PX = 1e9
 OWN_KEPT = ("cc", "surface_ids", "ids", "half", "parent", "marker")
 
 
@@ -66,7 +67,7 @@ def read_particles(path, format_name=None, context=None, rescale=True):
     file = _joined(files) if len(files) > 1 else files[0]
     listed = {name: context.tomogram(name) for name in file.tomogram_ids()}
     targets = {name: t.pixel_size for name, t in listed.items() if t is not None and t.pixel_size}
-    return with_pixel_sizes(file, targets) if rescale else file
+    return _somewhere(path, with_pixel_sizes(file, targets) if rescale else file)
 
 
 def write_particles(path, file, format_name=None, context=None):
@@ -134,6 +135,17 @@ def format_for(path):
     return fitting[0]
 
 
+def _somewhere(path, file):
+    """`file`, or an InputError where a particle lies at no place in the world."""
+    positions = file.particles.positions
+    bad = ~(np.abs(positions) <= FARTHEST_PX).all(axis=1)  # nan compares false
+    if bad.any():
+        first = int(np.argmax(bad))
+        place = ", ".join(f"{v:.3g}" for v in positions[first])
+        raise InputError(f"{path}, particle {first + 1} lies at ({place}) px: correct its place, shift or pixel size")
+    return file
+
+
 def _known(name):
     if name not in FORMATS:
         raise InputError(f'format "{name}" is not known: give one of {", ".join(FORMATS)}')
@@ -199,10 +211,10 @@ def _write_doc(path, file, context):
 
 def _read_stadyn(path, context):
     table = read_result(path, ParticleTable)
-    bad = ~np.isfinite(table.positions).all(axis=1)
-    if bad.any() or not len(table):
-        what = f"a position that is not finite in row {int(np.argmax(bad)) + 1}" if bad.any() else "no particles"
-        raise InputError(f"{path} holds {what}: run the step that wrote it again")
+    if not len(table):
+        raise InputError(f"{path} holds no particles: run the step that wrote it again")
+    if not np.isin(table.half, (UNASSIGNED, ODD, EVEN)).all():
+        raise InputError(f"{path} holds half-sets other than 0, 1 and 2: run the step that wrote it again")
     table = table.replace(rotations=proper_rotations(path, table.rotations))
     return ParticleFile(table, context.known_pixel_sizes(np.unique(table.tomogram_ids).tolist(), {}))
 

@@ -100,7 +100,6 @@ def _until_it_ends(*task):
     """(what the process told last, None or how it died)."""
     told = {"inputs": 0, "crashes": 0, "hangs": 0, "seconds": 0.0, "peak_mb": 0.0, "findings": []}
     connection = _in_process(_work, *task)
-    child = psutil.Process(connection.pid)
     spoke = 0.0
     try:
         while True:
@@ -111,11 +110,11 @@ def _until_it_ends(*task):
                 if told["end"]:
                     return told, None
                 connection.send(True)  # while this process is stopped, so is the other
-                spoke = sum(child.cpu_times()[:2])
-            elif sum(child.cpu_times()[:2]) - spoke > LOST_S:
+                spoke = connection.seconds()
+            elif connection.seconds() - spoke > LOST_S:
                 return told, "hang"
-    except (EOFError, OSError, psutil.Error):
-        return told, "death"
+    except (EOFError, OSError):
+        return told, f"death ({connection.exit_code()})"
     finally:
         connection.end()
 
@@ -130,6 +129,18 @@ class _Child:
         self._process.start()
         theirs.close()
         self.pid, self.poll, self.recv, self.send = self._process.pid, self._pipe.poll, self._pipe.recv, self._pipe.send
+
+    def seconds(self):
+        """Of the processor that it has used; 0 once it has ended."""
+        try:
+            return sum(psutil.Process(self.pid).cpu_times()[:2])
+        except psutil.Error:
+            return 0.0
+
+    def exit_code(self):
+        """With which it ended: minus the signal that ended it."""
+        self._process.join(5.0)
+        return self._process.exitcode
 
     def end(self):
         self._process.kill()

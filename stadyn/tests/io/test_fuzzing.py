@@ -2,6 +2,7 @@
 """Two seconds of damaged files for every reader, and what longer runs of the same have found."""
 
 import io
+import json
 import os
 import time
 import zipfile
@@ -28,6 +29,7 @@ DEEP = "[" * 20000
 DIGITS = "9" * 5000
 LONG = "A" * 10000
 SIZES = "_rlnTomoName\n_rlnTomoTiltSeriesStarFile\nTS_01 "
+STAR30 = readers.RELION_30.rpartition("1 0 -1")[0].replace("5.4", "5.4e4")
 ATOM = "ATOM      1  CA  ALA A   1    "
 
 
@@ -77,6 +79,7 @@ FOUND = [
     (read_workflow, "w.json.template", '[\n {"a": "%%(%s)s"}]' % LONG, "set the environment variable"),
     (read_workflow, "w.json.template", '[\n {"a": "~%s|1|9|a~"}]' % LONG, "is not ~label"),
     (filled_of, "w.json.template", '[\n {"a": "~S|%s|3|a~"}]' % LONG, "S is an integer"),
+    (particles_of, "a.star", f"{STAR30}1e308 0 -1\n", "particle 1 lies at"),
     (model_of, "a.pdb", f"{ATOM}   1.000   2.000   nan\n", "has the coordinates"),
     (model_of, "a.pdb", f"{ATOM}   1.000   2.000  1e300\n", "has the coordinates"),
     (model_of, "a.pdb", "ATOM      1  CA\n", "has the coordinates"),
@@ -118,15 +121,25 @@ def test_map_of_an_impossible_pixel_size(tmp_path, size):
 
 def test_our_own_tables_are_looked_at_too(tmp_path):
     path = tmp_path / "a.npz"
-    for positions, rotation, sentence in (
-        ([[1.0, 2.0, np.nan]], np.eye(3), "a position that is not finite in row 1"),
-        ([[1.0, 2.0, 3.0]], 2 * np.eye(3), "a matrix that is no rotation"),
-        (np.empty((0, 3)), None, "no particles"),
+    good = ParticleTable([[1.0, 2.0, 3.0]], [np.eye(3)], ["a"])
+    for table, sentence in (
+        (good.replace(positions=[[1.0, 2.0, np.nan]]), "particle 1 lies at"),
+        (good.replace(rotations=[2 * np.eye(3)]), "a matrix that is no rotation"),
+        (good.replace(half=[7]), "half-sets other than 0, 1 and 2"),
+        (good.select([]), "no particles"),
     ):
-        rotations = np.empty((0, 3, 3)) if rotation is None else [rotation]
-        write_result(path, ParticleTable(positions, rotations, ["a"] * len(positions)))
+        write_result(path, table)
         with pytest.raises(InputError, match=sentence):
             read_particles(path)
+
+
+def test_a_manifest_with_unknown_entries(tmp_path):
+    path = tmp_path / "a.npz"
+    tree = {"class": "stadyn.core.particles:ParticleTable", "fields": {"positions": {"\n": 1}}}
+    np.savez(path, manifest=np.array(json.dumps({"format": "stadyn-result", "version": 1, "result": tree})))
+    with pytest.raises(InputError, match="does not fit this version") as error:
+        read_result(path)
+    assert "\n" not in str(error.value)
 
 
 def test_header_of_an_array_that_python_cannot_parse(tmp_path):

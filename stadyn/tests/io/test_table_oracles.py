@@ -63,6 +63,31 @@ def test_dynamotable_reads_and_writes_the_same_table(tmp_path, planted):
     assert degrees_apart(back.rotations, planted.particles.rotations).max() < 1e-4
 
 
+def test_dynamo2m_converts_to_warp_as_we_do(tmp_path, planted):
+    dynamo2m = pytest.importorskip("dynamo2m")
+    write_particles(tmp_path / "p.tbl", planted, None, AS_THEY_ARE)
+    dynamo2m.dynamo2warp(str(tmp_path / "p.tbl"), str(tmp_path / "p.doc"), str(tmp_path / "theirs.star"))
+    table = read_particles(tmp_path / "p.tbl", None, AS_THEY_ARE)
+    write_particles(tmp_path / "ours.star", table, "relion3", AS_THEY_ARE)
+    theirs, ours = (read_particles(tmp_path / f"{name}.star", None, CONTEXT).particles for name in ("theirs", "ours"))
+    assert np.abs(theirs.positions - ours.positions).max() < 1e-4
+    assert degrees_apart(theirs.rotations, ours.rotations).max() < 1e-4
+    assert theirs.tomogram_ids.tolist() == ours.tomogram_ids.tolist() == planted.particles.tomogram_ids.tolist()
+
+
+def test_dynamo2m_converts_from_warp_as_we_do(tmp_path, planted):
+    dynamo2m, starfile = pytest.importorskip("dynamo2m"), pytest.importorskip("starfile")
+    write_particles(tmp_path / "p.star", planted, "relion3", CONTEXT)
+    particles = starfile.read(tmp_path / "p.star")["particles"]  # Warp's is of RELION 3.0, without optics
+    particles["rlnImageName"] = [f"{number}.mrc" for number in planted.particles.ids]
+    starfile.write(particles, tmp_path / "warp.star")
+    dynamo2m.warp2dynamo(str(tmp_path / "warp.star"), str(tmp_path / "theirs.tbl"), 32)
+    theirs = read_particles(tmp_path / "theirs.tbl", None, Context(pixel_shift=False)).particles
+    assert np.abs(theirs.positions - planted.particles.positions).max() < 1e-4
+    assert degrees_apart(theirs.rotations, planted.particles.rotations).max() < 1e-4
+    assert theirs.tomogram_ids.tolist() == planted.particles.tomogram_ids.tolist()
+
+
 def test_emfile_reads_our_motive_list(tmp_path, planted):
     emfile = pytest.importorskip("emfile")
     write_particles(tmp_path / "p.em", planted, None, CONTEXT)
