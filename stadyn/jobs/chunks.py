@@ -19,7 +19,7 @@ from .chunk_exchange import BEAT_SECONDS, Exchange, Request, digest, owner_name
 
 TRIES = 3
 """How often a chunk may be lost, or a worker without a chunk, before the alignment ends."""
-SILENT_SECONDS = 40.0
+SILENT_SECONDS = 20.0
 """How long a worker may be silent before others do its chunk: its node may be lost before the queue notices."""
 POLL_SECONDS = 0.02, 1.0
 """Between two looks at the folder, at first and after a long wait."""
