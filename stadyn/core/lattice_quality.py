@@ -9,19 +9,24 @@ from scipy.spatial import cKDTree
 from .errors import InputError
 from .lattice_neighbours import LEAST, SPOKES, fit_lattice, neighbour_pairs
 
-IN_PLANE = (0.048, 0.08, 2.0)
-"""Residuals of true neighbours within the surface, per axis, in spacings: sd, share of the wide tail, its width in sds.
+IN_PLANE = (1.0, 0.08, 2.0)
+"""Residuals of true neighbours within the surface: a Gaussian as wide as is measured, times this; share of a wider
+one, and how much wider. So are the next three: across the surface, of the normal, of the azimuth.
 
-These four are what true neighbours of the simulated lattices show (strain, cracks and all) at the pose errors of an
-aligned set (2 Å, 1.3 degrees of axis, 0.5 degrees in plane); the spread of the spacing is that measured in immature
-HIV-1, 2 Å in 75.
+The shapes are those that true neighbours of simulated lattices show (strain, cracks and all) at the pose errors of an
+aligned set (2 Å, 1.3 degrees of axis, 0.5 degrees in plane). Widths differ from lattice to lattice, mostly with the
+radius of the VLPs, and are measured in each tomogram.
 """
-ACROSS = (0.025, 0.1, 2.5)
-"""The same across the surface, spacings."""
-TILT = (1.4, 0.1, 2.0)
-"""The same of the normal, per axis, degrees."""
-TURN = (1.8, 0.25, 2.5)
-"""The same of the azimuth, degrees."""
+ACROSS = (0.9, 0.1, 2.5)
+TILT = (0.9, 0.1, 2.0)
+TURN = (0.8, 0.25, 2.5)
+SHAPES = (IN_PLANE, ACROSS, TILT, TURN)
+WIDTHS = (0.048, 0.028, 1.55, 2.2)
+"""Of the four to begin with, and where there are too few pairs to measure: spacings, spacings, degrees, degrees. The
+first is what immature HIV-1 shows: 2 Å in 75 to each side."""
+MEDIANS = (1.1774, 0.6745, 1.1774, 0.6745)
+"""Of the length of a Gaussian vector of two, and of one, dimensions, in standard deviations."""
+FEWEST_PAIRS, MEASUREMENTS = 60, 2
 STRAY_ACROSS, STRAY_TILT = 0.06, 5.0
 """Sd of particles that belong to no lattice, which yet lie on the surface: spacings, degrees per axis."""
 CRACK = 0.12
@@ -62,7 +67,8 @@ def lattice_quality(table, symmetry=SPOKES):
     each neighbour multiplies the odds that the particle belongs to the lattice by
     the likelihood of their residuals (position, normal, azimuth; both ways) among
     true neighbours over that among strays on the same surface, as far as the
-    neighbour itself belongs to the lattice. Overlap with a particle that does
+    neighbour itself belongs to the lattice. How far true neighbours scatter is
+    measured in each tomogram, on the pairs that belong. Overlap with a particle that does
     belong divides them. Iterated, since all of this depends on all the others.
 
     Parameters
@@ -94,7 +100,7 @@ def lattice_quality(table, symmetry=SPOKES):
     )  # fmt: skip
 
 
-def select_by_order(quality, least=0.1):
+def select_by_order(quality, least=0.2):
     """(n,) bool: which particles reach the order score `least`."""
     if not 0 <= least <= 1:
         raise InputError(f"least order score {least}: it must lie within 0 and 1")
@@ -111,12 +117,23 @@ def _directions_deg(table, pairs, frames):
 
 def _order(table, pairs, spacing, symmetry):
     """(n,) probability of belonging to the lattice."""
-    n = len(table)
-    ratio = _likelihood_ratio(pairs, spacing[pairs.first], symmetry)
-    ratio = np.sqrt(ratio * ratio[_reversed(pairs, n)])
-    one, other = _overlaps(table, spacing)
+    n, order = len(table), np.full(len(table), START)
+    lengths, back, overlaps = _lengths(pairs, spacing[pairs.first]), _reversed(pairs, n), _overlaps(table, spacing)
+    tomograms = table.tomogram_ids[pairs.first]
+    widths = np.broadcast_to(np.reshape(WIDTHS, (4, 1)), lengths.shape)
+    for measurement in range(MEASUREMENTS + 1):
+        fits = _likelihood_ratio(lengths, widths, symmetry)
+        ratio = fits + CRACK
+        order = _settled(order, pairs, np.sqrt(ratio * ratio[back]), overlaps)
+        if measurement < MEASUREMENTS:
+            widths = _measured(lengths, order[pairs.first] * order[pairs.second] * fits / ratio, tomograms)
+    return order
+
+
+def _settled(order, pairs, ratio, overlaps):
+    """(n,) the probabilities that all agree with each other, from those to begin with."""
+    n, (one, other) = len(order), overlaps
     prior = np.log(PRIOR / (1 - PRIOR))
-    order = np.full(n, START)
     for _ in range(ITERATIONS):
         belongs = order[pairs.second]
         odds = prior + np.bincount(pairs.first, np.log(belongs * ratio + 1 - belongs), n)
@@ -125,18 +142,40 @@ def _order(table, pairs, spacing, symmetry):
     return order
 
 
-def _likelihood_ratio(pairs, spacing, symmetry):
-    """(p,) density of each pair's residuals among true neighbours over that among strays on the surface."""
-    along = np.sum(pairs.shift[:, :2] ** 2, axis=1) / spacing**2
-    across = (pairs.shift[:, 2] / spacing) ** 2
-    tilt, turn = pairs.tilt_deg**2, pairs.turn_deg**2
-    true = (
-        _tailed(along, 2, *IN_PLANE) * _tailed(across, 1, *ACROSS) * _tailed(tilt, 2, *TILT) * _tailed(turn, 1, *TURN)
-    )
+def _lengths(pairs, spacing):
+    """(4, p) residuals of each pair: within and across the surface, spacings; of normal and azimuth, degrees."""
+    within = np.hypot(pairs.shift[:, 0], pairs.shift[:, 1]) / spacing
+    return np.stack([within, np.abs(pairs.shift[:, 2]) / spacing, pairs.tilt_deg, np.abs(pairs.turn_deg)])
+
+
+def _measured(lengths, weight, tomograms):
+    """(4, p) standard deviations, per axis, of the residuals in the tomogram of each pair: weighted medians."""
+    widths = np.tile(np.reshape(WIDTHS, (4, 1)), lengths.shape[1])
+    for name in np.unique(tomograms):
+        rows = np.flatnonzero(tomograms == name)
+        if weight[rows].sum() < FEWEST_PAIRS:
+            continue
+        for kind, median in enumerate(MEDIANS):
+            order = rows[np.argsort(lengths[kind, rows])]
+            total = np.cumsum(weight[order])
+            widths[kind, rows] = lengths[kind, order[np.searchsorted(total, total[-1] / 2)]] / median
+    return widths
+
+
+def _likelihood_ratio(lengths, widths, symmetry):
+    """(p,) density of each pair's residuals among true neighbours over that among strays on the surface.
+
+    Less the share of cracks, in which true neighbours are as strays are.
+    """
+    true = 1.0
+    for length, width, (scale, share, wider), dimensions in zip(lengths, widths, SHAPES, (2, 1, 2, 1), strict=True):
+        true = true * _tailed(length**2, dimensions, scale * width, share, wider)
     # Anywhere in the sixth of the ring that belongs to one spoke, at any azimuth.
     sector = np.pi * (1.4**2 - LEAST**2) / SPOKES
-    stray = _gauss(across, 1, STRAY_ACROSS) * _gauss(tilt, 2, STRAY_TILT) / (sector * 360.0 / symmetry)
-    return (1 - CRACK) * true / np.maximum(stray, 1e-30) + CRACK
+    # What expects them has errors too.
+    across, tilt = np.hypot(STRAY_ACROSS, widths[1]), np.hypot(STRAY_TILT, widths[2])
+    stray = _gauss(lengths[1] ** 2, 1, across) * _gauss(lengths[2] ** 2, 2, tilt)
+    return (1 - CRACK) * true / np.maximum(stray / (sector * 360.0 / symmetry), 1e-30)
 
 
 def _gauss(squared, dimensions, sd):

@@ -29,11 +29,11 @@ def lattice(seed=0, coverage=0.7):
     return ParticleTable.concatenate(parts).renumbered(11)
 
 
-def disturbed(table, rng):
-    """The same with the errors of an alignment: 2 Å, 1.3 and 0.5 degrees."""
-    vectors = np.radians(rng.normal(0, [1.1, 1.1, 0.7], (len(table), 3)))
+def disturbed(table, rng, times=1.0):
+    """The same with `times` the errors of an alignment: 2 Å, 1.3 and 0.5 degrees."""
+    vectors = times * np.radians(rng.normal(0, [1.1, 1.1, 0.7], (len(table), 3)))
     return table.replace(
-        positions=table.positions + rng.normal(0, 1.3 / PIXEL, (len(table), 3)),
+        positions=table.positions + rng.normal(0, times * 1.3 / PIXEL, (len(table), 3)),
         rotations=table.rotations @ rotation_vectors_to_matrices(vectors),
     )
 

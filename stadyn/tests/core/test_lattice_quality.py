@@ -12,9 +12,9 @@ from stadyn.core.rotations import rotation_z
 from .lattices import PIXEL, disturbed, lattice, strays
 
 
-def planted(seed):
+def planted(seed, times=1.0):
     rng = np.random.default_rng(seed)
-    true = disturbed(lattice(), rng)
+    true = disturbed(lattice(), rng, times)
     table = ParticleTable.concatenate([true, strays(true, len(true) // 4, rng)])
     return table, np.arange(len(table)) < len(true)
 
@@ -27,6 +27,12 @@ def test_strays_go_and_true_particles_stay():
         out.append(np.mean(~kept[~true]))
         lost.append(np.mean(~kept[true]))
     assert np.mean(out) >= 0.99 and np.mean(lost) <= 0.015
+
+
+def test_how_far_neighbours_scatter_is_measured():
+    table, true = planted(5, times=3.0)  # 6 Å, 4 and 1.5 degrees: a lattice whose widths nobody wrote down
+    kept = select_by_order(lattice_quality(table))
+    assert np.mean(kept[true]) > 0.95 and np.mean(~kept[~true]) > 0.95
 
 
 def test_the_result_does_not_depend_on_the_order_of_rows():
