@@ -125,7 +125,7 @@ class _Child:
     def __init__(self, function, args):
         context = multiprocessing.get_context("fork")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=function, args=(theirs, *args), daemon=True)
+        self._process = context.Process(target=_begin, args=(self._pipe, theirs, function, args), daemon=True)
         self._process.start()
         theirs.close()
         self.pid, self.poll, self.recv, self.send = self._process.pid, self._pipe.poll, self._pipe.recv, self._pipe.send
@@ -146,6 +146,11 @@ class _Child:
         self._process.kill()
         self._process.join()
         self._pipe.close()
+
+
+def _begin(ours, theirs, function, args):
+    ours.close()  # so that this process notices when the other has gone
+    function(theirs, *args)
 
 
 def _in_process(function, *args):

@@ -266,3 +266,19 @@ def test_particles_that_went_through_a_format_average_to_the_same_map(tmp_path, 
     mirrored = rotate_volume(planted.reference, np.diag([-1.0, 1.0, 1.0]))
     alike, unlike = (np.corrcoef(found.ravel(), v.ravel())[0, 1] for v in (planted.reference, mirrored))
     assert alike > 0.9 > unlike + 0.05
+
+
+def test_boxes_of_a_dynamo_folder_average_to_the_same_map(tmp_path, averaged):
+    planted, _, expected = averaged
+    tomograms = []
+    for number, (name, volume) in enumerate(planted.volumes.items(), 1):
+        write_volume(tmp_path / f"{name}.mrc", volume, 5.0)
+        tomograms.append(ListedTomogram(name, number, str(tmp_path / f"{name}.mrc"), volume.shape, 5.0))
+    file = ParticleFile(planted.truth, dict.fromkeys(planted.volumes, 5.0))
+    write_particles(tmp_path / "data", file, "dynamo-folder", Context(tuple(tomograms), box_px=24))
+    table = read_particles(tmp_path / "data").particles
+    shifts = table.positions - np.rint(table.positions)
+    boxes = [read_volume(tmp_path / "data" / f"particle_{tag:05d}.em") for tag in table.ids]
+    found = sum(rotate_volume(b, r, s) for b, r, s in zip(boxes, table.rotations, shifts, strict=True))
+    assert len(boxes) == len(planted.truth)
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.999
