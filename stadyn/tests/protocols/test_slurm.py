@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pyworkflow.protocol import HostConfig
 from stadyn.convert.coordinates import read_particles
 from stadyn.core.particles import ParticleTable
 from stadyn.io.results import read_result
+from stadyn.io.settings import read_settings, write_json
 from stadyn.protocols import StadynProtAlign
 
 from .project import configured, launch
@@ -211,6 +213,22 @@ def test_four_chunks_on_two_nodes_one_cancelled_give_what_the_local_run_gives(pr
     assert "worker 2 was lost (its job is not in the queue any more): it is sent again" in finish(project, protocol)
     assert_same_results(local, protocol)
     wait_for(lambda: not queued(), protocol)
+
+
+def test_the_command_line_gives_chunks_to_a_queue_by_a_command(project, local, cluster, tmp_path):
+    settings = read_settings(Path(local._getExtraPath("align.json")))
+    write_json(tmp_path / "settings.json", {**settings, "output": str(tmp_path / "aligned")})
+    submit = f'sbatch --wait --gres=gpu:1 --output={tmp_path}/job_%j.log --wrap "{{command}}"'
+    words = [sys.executable, "-m", "stadyn", "align", str(tmp_path / "settings.json"), "--chunks", "3", "--submit", submit]
+    with subprocess.Popen(words, cwd=DOCUMENT.parents[1], stdout=subprocess.PIPE, text=True) as process:
+        wait_for(lambda: len([job for job in queued().values() if job[:3:2] == ["R", "gres:gpu:1"]]) == 3, local)
+        subprocess.run(["scancel", next(iter(queued()))], check=True)
+        printed = process.communicate(timeout=60)[0]
+    assert process.returncode == 0 and "it is sent again" in printed
+    found = read_result(tmp_path / "aligned" / "particles.npz", ParticleTable)
+    expected = local.readTable("align", "particles.npz")
+    assert np.abs(found.rotations - expected.rotations).max() < 1e-5
+    assert np.abs(found.positions - expected.positions).max() < 1e-4
 
 
 def lose_node(cluster, node):
