@@ -219,7 +219,8 @@ def test_the_command_line_gives_chunks_to_a_queue_by_a_command(project, local, c
     settings = read_settings(Path(local._getExtraPath("align.json")))
     write_json(tmp_path / "settings.json", {**settings, "output": str(tmp_path / "aligned")})
     submit = f'sbatch --wait --gres=gpu:1 --output={tmp_path}/job_%j.log --wrap "{{command}}"'
-    words = [sys.executable, "-m", "stadyn", "align", str(tmp_path / "settings.json"), "--chunks", "3", "--submit", submit]
+    words = [sys.executable, "-m", "stadyn", "align", str(tmp_path / "settings.json")]
+    words += ["--chunks", "3", "--submit", submit]
     with subprocess.Popen(words, cwd=DOCUMENT.parents[1], stdout=subprocess.PIPE, text=True) as process:
         wait_for(lambda: len([job for job in queued().values() if job[:3:2] == ["R", "gres:gpu:1"]]) == 3, local)
         subprocess.run(["scancel", next(iter(queued()))], check=True)
