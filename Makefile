@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 export MPLBACKEND := Agg
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help env demo gui gallery test bench bench-alignment bench-relion bench-robustness fuzz bench-relion-postprocess bench-acryo bench-gpu lint clean distclean
+.PHONY: help env demo gui gallery test bench bench-alignment bench-relion bench-robustness bench-viewer fuzz bench-relion-postprocess bench-acryo bench-gpu lint clean distclean
 
 help:
 	@echo "make demo   simulate two tomograms, run the nine steps through the host, compare with the truth (writes demo/)"
@@ -39,9 +39,10 @@ gui: $(INSTALLED)
 	$(BIN)/python examples/gui.py
 
 gallery: $(INSTALLED)
-	$(BIN)/python examples/gallery.py
+	$(BIN)/python examples/gallery.py $(GALLERY_ARGS)
 
 test: $(INSTALLED)
+	@$(BIN)/python examples/screen.py
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --durations=15 $(PYTEST_ARGS) stadyn
 
 # Rows of the alignment engine that need no other program and no GPU; all run, then the first failure counts.
@@ -54,6 +55,9 @@ bench-alignment: $(INSTALLED) $(ROWS_SHARE)
 
 bench-relion: $(INSTALLED) $(ROWS_SHARE)
 	$(BIN)/python benchmarks/against_relion.py
+
+bench-viewer: $(INSTALLED)
+	$(BIN)/python benchmarks/particle_viewer.py
 
 bench-robustness: $(INSTALLED)
 	$(BIN)/python benchmarks/round_trips.py $(TABLES)
@@ -82,7 +86,8 @@ bench: $(INSTALLED) bench-alignment
 	$(BIN)/python benchmarks/half_map_alignment.py
 	$(BIN)/python benchmarks/postprocessing.py
 	$(BIN)/python benchmarks/simulator_noise.py demo/data
-	$(BIN)/python benchmarks/picking.py demo/data
+	$(BIN)/python benchmarks/picking.py demo/data --quick
+	$(BIN)/python benchmarks/tubes.py
 
 lint: $(INSTALLED)
 	@$(BIN)/python -m ruff --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet ruff

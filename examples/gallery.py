@@ -6,10 +6,8 @@ Needs Xvfb, openbox and ImageMagick: ``apt-get install xvfb openbox imagemagick 
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
-import time
 import tkinter
 import traceback
 import types
@@ -18,12 +16,10 @@ from pathlib import Path
 from tkinter import ttk
 
 from gui import WORKSPACE, open_window
+from screen import FONTS, VirtualScreen, install_missing, why_not
 
-SCREEN = "1600x1600x24"
 WINDOW, TALL_WINDOW = "1600x960+0+0", "1600x1560+0+0"
 OURS = "Virus-like particles (stadyn)"
-PROGRAMS = {"Xvfb": "xvfb", "openbox": "openbox", "import": "imagemagick"}
-FONTS = "fonts-dejavu-core"
 PAUSE_MS = 1500
 """Between an action and its picture: windows draw themselves when they are idle."""
 SHORT_PAUSE_MS = 300
@@ -77,42 +73,13 @@ def main():
     args = parser.parse_args()
     missing = install_missing()
     if missing:
-        print(f"gallery skipped: apt-get install {' '.join(missing)}", file=sys.stderr)
+        print(f"gallery skipped, {why_not()}: apt-get install {' '.join(missing)} {FONTS}", file=sys.stderr)
         return 1
     out = args.out.absolute()  # the host changes into the project
     out.mkdir(parents=True, exist_ok=True)
     screen = VirtualScreen()
     Session(open_window(args.workspace.absolute(), args.project), screen, out, args.only).run()
     return 0
-
-
-def install_missing():
-    """Packages that are still missing after apt was asked for them, where it may be."""
-    missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
-    if missing and shutil.which("apt-get") and os.geteuid() == 0:
-        subprocess.run(["apt-get", "install", "--yes", "--quiet", *missing, FONTS], check=False)
-        missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
-    return missing
-
-
-class VirtualScreen:
-    """A screen of its own with a window manager, so that pictures do not depend on where they are taken."""
-
-    def __init__(self):
-        read, write = os.pipe()
-        command = ["Xvfb", "-displayfd", str(write), "-screen", "0", SCREEN]
-        self.processes = [subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)]
-        os.close(write)
-        with os.fdopen(read) as answer:
-            os.environ["DISPLAY"] = f":{answer.readline().strip()}"
-        self.processes.append(subprocess.Popen(["openbox"], stderr=subprocess.DEVNULL))
-        time.sleep(1)
-
-    def close(self):
-        """End both."""
-        for process in reversed(self.processes):
-            process.terminate()
-            process.wait()
 
 
 class Session:
@@ -183,6 +150,7 @@ class Session:
             tree.item(item, open=inside or tree.parent(item) == "")
         columns = next(w for w in self._widgets(self.panel) if isinstance(w, tkinter.PanedWindow))
         columns.sash_place(0, 430, 0)
+        self.root.update_idletasks()  # before it is laid out, a tree does not know where its end is
         tree.yview_moveto(1.0)
         self.panel._selectItemProtocol(self._run("6 Select by CC"))
 

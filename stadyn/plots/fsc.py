@@ -30,9 +30,9 @@ def plot_fsc(ax, curve):
     ):
         ax.axhline(threshold, color="0.6", linewidth=0.8)
         if np.isfinite(resolution):
-            ax.plot(1 / resolution, threshold, "o", color="black", markersize=4)
+            ax.plot(1 / resolution, threshold, "o", color="black", markersize=4, clip_on=False)
         ax.annotate(
-            f"FSC {threshold:g}: {_angst(resolution)}", (0.0, threshold), xycoords=("axes fraction", "data"),
+            f"FSC {threshold:g}: {_angst(resolution, curve)}", (0.0, threshold), xycoords=("axes fraction", "data"),
             va="bottom", xytext=(6, 2), textcoords="offset points", fontsize=9,
         )  # fmt: skip
     ax.axhline(0, color="0.85", linewidth=0.8, zorder=0)
@@ -41,7 +41,8 @@ def plot_fsc(ax, curve):
     ax.set(xlim=(0, curve.frequency[-1]), ylim=(-0.1, 1.03), xlabel="spatial frequency (1/Å)")
     ax.set_ylabel("Fourier shell correlation")
     resolution_axis(ax)
-    ax.legend(frameon=False, fontsize=8, loc="upper right")
+    # Between the start of the curves, at 1, and the thresholds: where they fall is where one looks.
+    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(0.0, 0.68))
     return ax
 
 
@@ -60,5 +61,8 @@ def resolution_axis(ax):
     top.set_xlabel("resolution (Å)")
 
 
-def _angst(resolution):
-    return f"{resolution:.2f} Å" if np.isfinite(resolution) else "not reached"
+def _angst(resolution, curve):
+    if not np.isfinite(resolution):
+        return "not reached"
+    at_nyquist = resolution * curve.frequency[-1] <= 1 + 1e-9  # no shell falls under the threshold
+    return f"{resolution:.2f} Å" + (" (Nyquist)" if at_nyquist else "")

@@ -51,7 +51,9 @@ def plot_iteration_curves(ax, references):
         ax.plot(frequency, reference.curve, label=_name(reference) if last or order == 0 else None, **style)
     n, pixel_size = references[-1].planes.shape[-1], references[-1].pixel_size
     ax.axhline(GOLD_STANDARD_THRESHOLD, color="0.6", linewidth=0.8)
-    ax.set(xlim=(0, (n // 2) / (n * pixel_size)), ylim=(-0.1, 1.03), xlabel="spatial frequency (1/Å)")
+    last_shell = max([4, *(np.flatnonzero(np.isfinite(r.curve))[-1] + 1 for r in known)])
+    end = min(last_shell, n // 2) / (n * pixel_size)
+    ax.set(xlim=(0, end), ylim=(-0.1, 1.03), xlabel="spatial frequency (1/Å)")
     ax.set_ylabel("FSC of every other particle")
     resolution_axis(ax)
     if known:

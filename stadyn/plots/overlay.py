@@ -67,7 +67,7 @@ def plot_mapped_back(axes, section, copies, extent=None):
         ax.imshow(section, cmap="gray", origin="lower", vmin=low, vmax=high)
         ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="x (px)", ylabel="y (px)")
     if copies.max() > 0:
-        axes[1].contour(copies, levels=[OUTLINE * copies.max()], colors=[ORANGE], linewidths=1.0)
+        axes[1].contour(copies, levels=[OUTLINE * copies.max()], colors=[ORANGE], linewidths=1.6)
     axes[0].set_title("tomogram, protein dark")
     axes[1].set_title("outlines of the average at its poses")
     return axes

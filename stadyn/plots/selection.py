@@ -41,7 +41,7 @@ def plot_cc_threshold(ax, fit, title=None, threshold=None):
     if np.isfinite(cut):
         ax.axvline(cut, color=ORANGE, linewidth=2.5, label=f"threshold {cut:.4f}")
     ax.set_ylim(top=1.4 * ax.get_ylim()[1])  # the legend must not hide the valley
-    ax.legend(frameon=False, fontsize=8, ncols=2, loc="upper center")
+    ax.legend(fontsize=8, ncols=2, loc="upper center", facecolor="white", edgecolor="none", framealpha=0.9)
     return ax
 
 

@@ -2,10 +2,13 @@
 """A slice of a tomogram as it is, protein dark, with the spheres of its VLPs where they cut it."""
 
 import numpy as np
+from matplotlib.patheffects import withStroke
 
 from .colors import CYCLE, YELLOW
 
 GREY_PERCENTILES = (1, 99)
+ON_NOISE = [withStroke(linewidth=3, foreground="black")]
+"""What letters need that stand on a tomogram."""
 
 
 def plot_tomogram_slice(ax, section, height, dipoles=()):
@@ -26,9 +29,9 @@ def plot_tomogram_slice(ax, section, height, dipoles=()):
         if squared > 0:
             rim = np.sqrt(squared) * np.stack([np.cos(angle), np.sin(angle)], axis=1) + dipole.center[:2]
             label = f"VLP {dipole.surface_id}"
-            ax.plot(*rim.T, color=CYCLE[number % len(CYCLE)], linewidth=1.5, label=label)
-            ax.plot(*dipole.center[:2], "+", color=YELLOW, markersize=8)
-            ax.annotate(str(dipole.surface_id), dipole.center[:2], color=YELLOW, fontsize=9, xytext=(4, 4),
-                        textcoords="offset points")  # fmt: skip
+            ax.plot(*rim.T, color=CYCLE[number % len(CYCLE)], linewidth=2, label=label)
+            ax.plot(*dipole.center[:2], "+", color=YELLOW, markersize=10, markeredgewidth=2)
+            ax.annotate(str(dipole.surface_id), dipole.center[:2], color=YELLOW, fontsize=13, xytext=(5, 5),
+                        textcoords="offset points", path_effects=ON_NOISE)  # fmt: skip
     ax.set(xlim=(0, section.shape[1]), ylim=(0, section.shape[0]), xlabel="x (px)", ylabel="y (px)")
     return ax

@@ -9,7 +9,6 @@ from scipy.spatial import cKDTree
 
 from stadyn.core.exclusion import exclude_within
 from stadyn.core.fourier import bandpass
-from stadyn.core.surfaces import oversample
 from stadyn.plots.colors import ORANGE, SKY, VERMILION
 from stadyn.plots.maps import plot_slice
 from stadyn.plots.particles import plot_particles
@@ -76,9 +75,7 @@ class MaskPreview(MapPreview):
         axes[0].plot(radius * np.cos(angle), radius * np.sin(angle), color=ORANGE, linewidth=2)
         if "zMin" in values:
             low, high = values["zMin"], values["zMax"]
-            axes[1].plot(
-                radius * np.array([-1, 1, 1, -1, -1]), [low, low, high, high, low], color=ORANGE, linewidth=2
-            )
+            axes[1].plot(radius * np.array([-1, 1, 1, -1, -1]), [low, low, high, high, low], color=ORANGE, linewidth=2)
         else:
             axes[1].plot(radius * np.cos(angle), radius * np.sin(angle), color=ORANGE, linewidth=2)
 
@@ -129,28 +126,49 @@ class CentrePreview(MapPreview):
         return {"point": ", ".join(f"{values[axis]:.1f}" for axis in "xyz")}
 
 
-class BoxPreview(Preview):
-    """A box about one particle, on the slice of the tomogram through it: `section` [y, x] of the tomogram."""
+class SectionPreview(Preview):
+    """A slice of a tomogram, `section` [y, x], about `position` (x, y) in px."""
 
     panels = 1
+
+    def __init__(self, section, position, pixel_size, title, sliders):
+        self.section, self.position, self.pixel_size = section, position, pixel_size
+        self.title, self.sliders = title, sliders
+
+    def draw_section(self, ax, center, reach_px):
+        """The slice as far as `reach_px` from `center` (px)."""
+        low, high = np.percentile(self.section, (1, 99))
+        ax.imshow(self.section, cmap="gray", origin="lower", vmin=low, vmax=high)
+        x, y = center
+        ax.set(xlim=(x - reach_px, x + reach_px), ylim=(y - reach_px, y + reach_px), xlabel="x (px)", ylabel="y (px)")
+
+    def circle(self, ax, center, radius_angst, **style):
+        """A circle about `center` (px)."""
+        angle, radius = np.linspace(0, 2 * np.pi, 181), radius_angst / self.pixel_size
+        ax.plot(center[0] + radius * np.cos(angle), center[1] + radius * np.sin(angle), linewidth=2, **style)
+
+
+class BoxPreview(SectionPreview):
+    """A box about one particle, on a slice of its tomogram; `radius` (parameter, Å) of its mask, if any."""
+
     hint = "Orange: the box. It should hold several unit cells up to step 5, one and its neighbours from step 6 on."
 
-    def __init__(self, section, position, pixel_size, value):
-        self.section, self.position, self.pixel_size = section, position, pixel_size
-        self.title = "Box about a particle"
-        high = round(pixel_size * min(section.shape) / 2)
-        low = round(16 * pixel_size)
-        self.sliders = [Slider("boxSize", "Box size (Å)", low, max(high, value), value, 2 * pixel_size)]
+    def __init__(self, section, position, pixel_size, value, radius=None):
+        high = max(round(pixel_size * min(section.shape) / 2), value)
+        sliders = [Slider("boxSize", "Box size (Å)", round(16 * pixel_size), high, value, 2 * pixel_size)]
+        if radius is not None:
+            sliders.append(Slider(radius[0], "Particle radius (Å)", 0.0, high / 2, radius[1]))
+            self.hint += " Blue: the radius within which particles are compared."
+        super().__init__(section, position, pixel_size, "Box about a particle", sliders)
 
     def draw(self, axes, values):
         (ax,) = axes
         side, (x, y) = self.pixels(values), self.position
-        low, high = np.percentile(self.section, (1, 99))
-        ax.imshow(self.section, cmap="gray", origin="lower", vmin=low, vmax=high)
+        self.draw_section(ax, self.position, 1.5 * side)
         corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]) * side / 2
         ax.plot(x + corners[:, 0], y + corners[:, 1], color=ORANGE, linewidth=2)
-        reach = 1.5 * side
-        ax.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach), xlabel="x (px)", ylabel="y (px)")
+        for slider in self.sliders[1:]:
+            self.circle(ax, self.position, values[slider.name], color=SKY)
         ax.set_title(f"{side} px, {side * self.pixel_size:.1f} Å")
 
     def pixels(self, values):
@@ -158,23 +176,46 @@ class BoxPreview(Preview):
         return 2 * round(values["boxSize"] / self.pixel_size / 2)
 
     def chosen(self, values):
-        return {"boxSize": round(self.pixels(values) * self.pixel_size, 2)}
+        side = {"boxSize": round(self.pixels(values) * self.pixel_size, 2)}
+        return {**super().chosen(values), **side}
+
+
+class RadiusPreview(SectionPreview):
+    """Radii of VLPs or tubes as circles about a point that a click moves; `radii` {parameter: (label, Å)}."""
+
+    hint = "Click on the middle of a VLP, or of a tube, then draw each circle to its protein layer."
+
+    def __init__(self, section, position, pixel_size, radii):
+        high = round(pixel_size * max(section.shape) / 2)
+        sliders = [Slider(n, label, 0.0, max(high, value), value) for n, (label, value) in radii.items()]
+        super().__init__(section, tuple(position), pixel_size, "Radius", sliders)
+
+    def draw(self, axes, values):
+        (ax,) = axes
+        self.draw_section(ax, np.array(self.section.shape[::-1]) / 2, max(self.section.shape) / 2)
+        for slider, color in zip(self.sliders, (SKY, ORANGE, VERMILION), strict=False):
+            self.circle(ax, self.position, values[slider.name], color=color, label=slider.label)
+        ax.legend(fontsize=8, loc="upper right")
+
+    def clicked(self, panel, x, y, values):
+        self.position = (x, y)
+        return {}
 
 
 class SpacingPreview(Preview):
-    """Crop points on the VLPs of one tomogram: `dipoles` of it."""
+    """Crop points in one tomogram: `points` makes the ParticleTable of a spacing in px."""
 
     panels, projection = 1, "3d"
     hint = "About 0.9 times the spacing lies between neighbouring points. Closer ones reach more of a patchy lattice."
 
-    def __init__(self, dipoles, pixel_size, value):
-        self.dipoles, self.pixel_size, self.title = dipoles, pixel_size, "Spacing of the points"
+    def __init__(self, points, pixel_size, value):
+        self.points, self.pixel_size, self.title = points, pixel_size, "Spacing of the points"
         self.sliders = [Slider("spacing", "Spacing (Å)", max(20.0, 4 * pixel_size), 400.0, value, 2.0)]
 
     def draw(self, axes, values):
-        table = oversample(self.dipoles, values["spacing"] / self.pixel_size)
+        table = self.points(values["spacing"] / self.pixel_size)
         plot_particles(axes[0], table, color_by="surface")
-        axes[0].set_title(f"{self.dipoles[0].tomogram_id}: {len(table)} points")
+        axes[0].set_title(f"{table.tomogram_ids[0]}: {len(table)} points")
 
 
 class ExclusionPreview(Preview):

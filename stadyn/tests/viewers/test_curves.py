@@ -104,7 +104,8 @@ def test_fsc_shows_four_curves_both_thresholds_and_angstroms(resolved, draw):
     levels = {line.get_ydata()[0] for line in ax.lines if len(set(line.get_ydata())) == 1}
     assert {0.143, 0.5} <= levels
     written = [text.get_text() for text in ax.texts]
-    assert f"FSC 0.143: {curve.resolution_0143_angst:.2f} Å" in written
+    assert curve.resolution_0143_angst == 2 * PIXEL  # it never falls so far
+    assert f"FSC 0.143: {curve.resolution_0143_angst:.2f} Å (Nyquist)" in written
     (top,) = ax.child_axes
     for tick, label in zip(top.get_xticks(), top.get_xticklabels(), strict=True):
         assert tick == pytest.approx(1 / float(label.get_text()))

@@ -6,24 +6,35 @@ import os
 import shutil
 import subprocess
 import tkinter
+from functools import partial
 
 import numpy as np
 import pwem
 import pytest
 
+from stadyn.core.surfaces import oversample
+from stadyn.core.tomograms import Dipole
 from stadyn.plots.figures import cc_figure
 from stadyn.tests.viewers.test_curves import threshold
 from stadyn.viewers.base import FigureView
-from stadyn.viewers.previews import MaskPreview, Slider
+from stadyn.viewers.previews import (
+    BoxPreview,
+    CentrePreview,
+    ExclusionPreview,
+    LowpassPreview,
+    MaskPreview,
+    RadiusPreview,
+    Slider,
+    SpacingPreview,
+    TiltPreview,
+)
 from stadyn.viewers.rounds_table import RoundsTable
 from stadyn.viewers.thresholds import interaction
 
 pytestmark = pytest.mark.skipif(
     shutil.which("Xvfb") is None, reason="windows need a screen: apt-get install xvfb fonts-dejavu-core"
 )
-PROTOCOLS = {
-    name: cls for name, cls in pwem.Domain.getProtocols().items() if cls.__module__.split(".")[0] == "stadyn"
-}
+PROTOCOLS = {name: cls for name, cls in pwem.Domain.getProtocols().items() if cls.__module__.split(".")[0] == "stadyn"}
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +157,66 @@ def test_a_slider_redraws_its_preview(root):
     dialog = answered(root, move, lambda: PreviewDialog(root.root, preview))
     assert dialog.resultYes() and dialog.values == {"radius": 9.0}
     assert drawn == [pytest.approx(9.0)]
+
+
+MAP, SECTION = np.random.default_rng(0).random((2, 16, 16, 16)), np.random.default_rng(1).random((60, 60))
+DIPOLE = Dipole("t", 1, (60, 60, 60), (60, 60, 85))
+
+
+@pytest.mark.parametrize(
+    ("make", "panel", "clicked"),
+    [
+        (lambda: MaskPreview(MAP[0], 2.0, [Slider("radius", "R", 0, 16, 5.0)]), 0, {}),
+        (lambda: LowpassPreview(MAP[0], 2.0, "lowpass", 15.0), 0, {}),
+        (lambda: CentrePreview(MAP[0], 2.0), 1, {"x": 16.0, "y": 16.0, "z": 16.0}),
+        (lambda: BoxPreview(SECTION, (30.0, 30.0), 2.0, 40.0, ("maskRadius", 10.0)), 0, {}),
+        (lambda: RadiusPreview(SECTION, (5.0, 5.0), 2.0, {"radius": ("Radius (Å)", 10.0)}), 0, {}),
+        (lambda: SpacingPreview(partial(oversample, [DIPOLE]), 2.0, 30.0), 0, {}),
+        (lambda: ExclusionPreview(oversample([DIPOLE], 12.0), 2.0, 10.0), 0, {}),
+        (lambda: TiltPreview(MAP[0], -60.0, 60.0), 0, {}),
+    ],
+    ids=["mask", "lowpass", "centre", "box", "radius", "spacing", "exclusion", "tilt"],
+)
+def test_every_preview_opens_is_clicked_and_closed(root, make, panel, clicked):
+    """A click in the middle of a panel; the values then are those of the sliders, and where a click counts, its place."""
+    from stadyn.viewers.dialog import PreviewDialog
+
+    preview, seen = make(), []
+
+    def click(dialog):
+        dialog.update()
+        canvas, box = dialog.canvas.get_tk_widget(), dialog.figure.axes[panel].get_window_extent()
+        x, y = int((box.x0 + box.x1) / 2), int(canvas.winfo_height() - (box.y0 + box.y1) / 2)
+        canvas.event_generate("<Button-1>", x=x, y=y)
+        dialog.update()
+        seen.append((dialog.winfo_reqwidth(), dialog.winfo_reqheight(), len(dialog.scales)))
+
+    dialog = answered(root, click, lambda: PreviewDialog(root.root, preview))
+    ((width, height, scales),) = seen
+    assert width <= 1600 and height <= 1000 and scales == len(preview.sliders)
+    assert dialog.resultYes() and set(dialog.values) == {slider.name for slider in preview.sliders}
+    for name, value in clicked.items():
+        assert dialog.values[name] == pytest.approx(value, abs=2.0)
+    if isinstance(preview, RadiusPreview):
+        assert preview.position == pytest.approx((30.0, 30.0), abs=1.0)
+
+
+def test_samplings_appear_in_the_form_when_the_engine_uses_them(root, project):
+    from pyworkflow.gui.form import FormWindow
+
+    from stadyn.protocols import StadynProtAlign
+    from stadyn.protocols.forms import EXHAUSTIVE
+    from stadyn.protocols.presets import CUSTOM
+
+    form = FormWindow("form", project.newProtocol(StadynProtAlign), None, root)
+    form.setVar("preset", CUSTOM)
+    form.root.update()
+    there = [bool(form.widgetDict[name].label.grid_info()) for name in ("coneRange", "coneSampling", "inplaneSampling")]
+    form.setVar("engine", EXHAUSTIVE)
+    form.root.update()
+    then = [bool(form.widgetDict[name].label.grid_info()) for name in ("coneRange", "coneSampling", "inplaneSampling")]
+    form.root.destroy()
+    assert (there, then) == ([True, False, False], [True, True, True])
 
 
 def test_rounds_are_added_and_edited_in_their_table(root):

@@ -3,6 +3,7 @@
 
 import sys
 import types
+from functools import partial
 
 import numpy as np
 import pwem
@@ -15,16 +16,19 @@ from stadyn import wizards
 from stadyn.core.errors import InputError
 from stadyn.core.masks import sphere
 from stadyn.core.particles import ParticleTable
+from stadyn.core.surfaces import oversample
 from stadyn.core.tomograms import Dipole, MissingWedge
 from stadyn.core.wedge import wedge_weights
 from stadyn.io.mrc import write_volume
 from stadyn.protocols.presets import CUSTOM, RECOMMENDED, ROUND_PRESETS, STAGE_FIRST
+from stadyn.viewers.form_input import bright_map
 from stadyn.viewers.previews import (
     BoxPreview,
     CentrePreview,
     ExclusionPreview,
     LowpassPreview,
     MaskPreview,
+    RadiusPreview,
     Slider,
     SpacingPreview,
     TiltPreview,
@@ -81,8 +85,28 @@ def test_box_wizard_gives_even_pixels_about_the_particle():
     assert preview.chosen({"boxSize": 41.0}) == {"boxSize": 40.0}
 
 
+def test_box_wizard_draws_the_particles_radius_and_gives_both():
+    preview = BoxPreview(np.zeros((80, 100)), (40.0, 30.0), PIXEL, 20.0, ("maskRadius", 6.0))
+    (ax,) = drawn(preview, boxSize=40.0, maskRadius=8.0)
+    x, y = ax.lines[1].get_data()
+    np.testing.assert_allclose(np.hypot(x - 40, y - 30), 8.0 / PIXEL)
+    assert preview.chosen({"boxSize": 41.0, "maskRadius": 8.0}) == {"boxSize": 40.0, "maskRadius": 8.0}
+
+
+def test_radius_wizard_draws_circles_about_where_one_clicks():
+    radii = {"smallestRadius": ("Smallest", 10.0), "largestRadius": ("Largest", 30.0)}
+    preview = RadiusPreview(np.zeros((80, 100)), (0.0, 0.0), PIXEL, radii)
+    values = {"smallestRadius": 12.0, "largestRadius": 40.0}
+    assert preview.clicked(0, 55.0, 20.0, values) == {}
+    (ax,) = drawn(preview, **values)
+    for line, radius in zip(ax.lines, (12.0, 40.0), strict=True):
+        x, y = line.get_data()
+        np.testing.assert_allclose(np.hypot(x - 55, y - 20), radius / PIXEL)
+    assert preview.chosen(values) == values
+
+
 def test_spacing_wizard_counts_the_points():
-    preview = SpacingPreview([Dipole("t", 1, (60, 60, 60), (60, 60, 85))], PIXEL, 50.0)
+    preview = SpacingPreview(partial(oversample, [Dipole("t", 1, (60, 60, 60), (60, 60, 85))]), PIXEL, 50.0)
     many, few = (len(drawn(preview, spacing=s)[0].collections[0]._offsets3d[0]) for s in (20.0, 40.0))
     assert many == pytest.approx(4 * np.pi * 25**2 / 10**2, rel=0.1)
     assert many == pytest.approx(4 * few, rel=0.2)
@@ -130,13 +154,28 @@ def test_rounds_table_gives_back_what_it_was_given():
 
 def test_rounds_table_works_out_what_numbers_mean():
     search = {"coneRange": "0", "inplaneRange": "360", "inplaneSampling": "10", "shiftLimit": "5.4", "symmetry": "C6"}
-    table = RoundsTable({**VALUES, **search, "iterations": "3", "lowpass": "30", "binning": "1"}, 5.4, 345.6, 100)
+    values = {**VALUES, **search, "iterations": "3", "lowpass": "30", "binning": "1"}
+    table = RoundsTable(values, 5.4, 345.6, 100, exhaustive=True)
     table.resize(1)
     line, total = table.derived().splitlines()
-    assert total.startswith("all rounds: about 1 minutes (100 particles, 1 threads")
+    assert total.startswith("all rounds: about 1 minute within a factor of two (100 particles, 1 threads)")
+    # Three maps of 64^3 voxels of 4 bytes; 12 Fourier px are 2/3 of 2/3 pi 11.52^3 coefficients, and a coarse grid.
+    assert "3 MB of disk" in total and "MB of memory" in total
     # A sixth of a turn in steps of 10 degrees; the centre and its six neighbours a pixel away.
-    assert "6 orientations x 7 shifts" in line
-    assert "box 64 px of 5.40 Å" in line and "low-pass 12 Fourier px" in line and "300 particle alignments" in line
+    assert "6 orientations x 7 shifts, 300 particle alignments, 12,600 evaluations" in line
+    assert "box 64 px of 5.40 Å" in line and "low-pass 12 Fourier px" in line
+
+
+def test_rounds_table_of_the_fast_engine_counts_its_own_steps_and_hides_what_it_does_not_use():
+    search = {"coneRange": "20", "inplaneRange": "360", "shiftLimit": "27", "symmetry": "C6", "inplaneSampling": "1"}
+    table = RoundsTable({**VALUES, **search, "iterations": "1"}, 5.4, 345.6, 100)
+    table.resize(1)
+    assert not {"coneSampling", "inplaneSampling", "refine", "refineFactor"} & set(table.labels)
+    # The axis and a ring of six 10 degrees about it, six turns each; steps of 64 / 16 = 4 px within 5 px.
+    assert "42 orientations x 7 shifts" in table.derived()
+    assert table.values()["inplaneSampling"] == "1"
+    narrow = {"coneRange": "4", "inplaneRange": "4", "shiftLimit": "5"}
+    assert "poses refined only" in RoundsTable({**VALUES, **narrow}, 5.4, 345.6, 100).derived()
 
 
 def test_rounds_table_grows_by_copies_of_the_last_and_names_nonsense():
@@ -154,6 +193,14 @@ def test_rounds_table_grows_by_copies_of_the_last_and_names_nonsense():
         (p.StadynProtMask, {"radius", "zMin", "zMax", "lowpass"}),
         (p.StadynProtAlign, {"boxSize", "iterations", "shiftLimit", "preset"}),
         (p.StadynProtOversample, {"boxSize", "spacing"}),
+        (p.StadynProtOversampleTubes, {"boxSize", "spacing", "radius"}),
+        (p.StadynProtRefitSurfaces, {"boxSize", "spacing"}),
+        (p.StadynProtFindShells, {"smallestRadius", "largestRadius", "membraneDistance"}),
+        (p.StadynProtSubboxing, {"exclusionRadius"}),
+        (p.StadynProtSplitHalves, {"exclusionRadius"}),
+        (p.StadynProtAverageOfAverages, {"iterations", "viewingLowpass"}),
+        (p.StadynProtHalfMaps, {"lowpass", "boxSize"}),
+        (p.StadynProtPostprocess, {"lowpass"}),
         (p.StadynProtSelectCC, {"boxSize", "maskRadius", "lowpass", "exclusionRadius"}),
         (p.StadynProtImportTomograms, {"tiltMin", "tiltMax"}),
         (p.StadynProtRecentre, {"point"}),
@@ -222,7 +269,7 @@ def test_dark_maps_are_shown_bright(tmp_path, make_run):
     run = make_run(p.StadynProtMask)
     write_volume(tmp_path / "dark.mrc", -sphere(24, 5, 2), PIXEL)
     run.inputMap.set(volume_from_file(str(tmp_path / "dark.mrc"), PIXEL))
-    volume, pixel_size = wizards.bright_map(run)
+    volume, pixel_size = bright_map(run)
     assert volume[12, 12, 12] == 1 and pixel_size == PIXEL
 
 
@@ -240,7 +287,12 @@ def test_rounds_reach_the_form_as_custom(make_run, accepted):
         (wizards.StadynLowpassWizard, p.StadynProtSelectCC, "lowpass"),
         (wizards.StadynBoxWizard, p.StadynProtAlign, "boxSize"),
         (wizards.StadynSpacingWizard, p.StadynProtOversample, "spacing"),
+        (wizards.StadynSpacingWizard, p.StadynProtRefitSurfaces, "spacing"),
+        (wizards.StadynSpacingWizard, p.StadynProtOversampleTubes, "spacing"),
+        (wizards.StadynRadiusWizard, p.StadynProtFindShells, "largestRadius"),
+        (wizards.StadynRadiusWizard, p.StadynProtOversampleTubes, "radius"),
         (wizards.StadynExclusionWizard, p.StadynProtSelectCC, "exclusionRadius"),
+        (wizards.StadynExclusionWizard, p.StadynProtSubboxing, "exclusionRadius"),
         (wizards.StadynTiltRangeWizard, p.StadynProtImportTomograms, "tiltMin"),
         (wizards.StadynCentreWizard, p.StadynProtRecentre, "point"),
     ],
