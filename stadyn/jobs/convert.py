@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The job that brings a table of particles from one format of the field to another, and says what was left behind."""
+"""The job that brings particles from one format of the field to another, and says what was left behind; models, too."""
 
 import sys
+from pathlib import Path
 
 from stadyn.core.errors import InputError
+from stadyn.io.dipole_files import MODELS, read_dipole_file
+from stadyn.io.dipoles import write_dipoles
 from stadyn.io.particle_files import Context
 from stadyn.io.tables import FORMATS, read_particles, write_particles
 from stadyn.io.tomogram_lists import read_tomogram_list
@@ -12,7 +15,7 @@ from stadyn.io.tomogram_lists import read_tomogram_list
 def add_arguments(parser):
     """The command line of the job."""
     names = ", ".join(FORMATS)
-    parser.add_argument("input", help="table of particles, or a folder of them")
+    parser.add_argument("input", help="table of particles, a folder of them, or dipoles (.mod, .omd)")
     parser.add_argument("output", help="file to write; a folder for PEET, emClarity and ChimeraX with many tomograms")
     parser.add_argument("--from", dest="from_format", metavar="FORMAT", help=f"told from the file by default: {names}")
     parser.add_argument("--to", dest="to_format", metavar="FORMAT", help="told from the name by default")
@@ -43,6 +46,8 @@ def run(args):
 def convert(source, target, from_format=None, to_format=None, tomograms=None, pixel_size=None, **reading):
     """Read `source`, write `target`; returns the messages of both, and prints how many particles there were.
 
+    Models of dipoles (IMOD's .mod, Dynamo's .omd) become the CSV of dipoles.
+
     Parameters
     ----------
     from_format, to_format : keys of `stadyn.io.tables.FORMATS`, told from the files by default
@@ -54,9 +59,21 @@ def convert(source, target, from_format=None, to_format=None, tomograms=None, pi
         raise InputError(f"pixel size {pixel_size:g} Å: it must be above 0")
     if reading.get("box_px") is not None and not 1 < reading["box_px"] <= 1024:
         raise InputError(f"box of {reading['box_px']} pixels: give 2 to 1024")
+    if str(source).lower().endswith(MODELS):
+        return _convert_dipoles(source, target)
     listed = read_tomogram_list(tomograms) if tomograms else ()
     context = Context(listed, pixel_size, **reading)
     file = read_particles(source, from_format, context)
     messages = (*file.messages, *write_particles(target, file, to_format, context))
     print(f"{len(file.particles)} particles of {len(file.tomogram_ids())} tomograms written to {target}", flush=True)
     return messages
+
+
+def _convert_dipoles(source, target):
+    """The same for models of dipoles."""
+    if Path(target).suffix.lower() != ".csv":
+        raise InputError(f"{source} holds dipoles, not particles: convert it to a .csv")
+    dipoles = read_dipole_file(source)
+    write_dipoles(target, dipoles)
+    print(f"{len(dipoles)} dipoles of {len({d.tomogram_id for d in dipoles})} tomograms written to {target}", flush=True)
+    return ()

@@ -194,6 +194,7 @@ class PickerWindow:
             self._draw_dipole(plane, canvas, index, dipole, color)
         if self.session.pending is not None:
             self._mark(plane, canvas, self.session.pending, COLORS["pending"])
+        canvas.create_text(4, 4, anchor="nw", text=plane, fill=COLORS["cross"])
         column, row, _ = self.slices.pixel(plane, self.cursor)
         canvas.create_line(column, 0, column, rows, fill=COLORS["cross"], dash=(2, 6))
         canvas.create_line(0, row, columns, row, fill=COLORS["cross"], dash=(2, 6))

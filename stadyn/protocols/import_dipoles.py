@@ -4,7 +4,6 @@
 import glob
 from dataclasses import replace
 from enum import Enum
-from pathlib import Path
 
 from pyworkflow.protocol import params
 from tomo.objects import SetOfMeshes
@@ -12,9 +11,8 @@ from tomo.objects import SetOfMeshes
 from stadyn.convert.meshes import read_dipoles as read_mesh_dipoles
 from stadyn.convert.tomograms import match_tomogram, read_tomograms
 from stadyn.core.errors import InputError
+from stadyn.io.dipole_files import MODELS, read_dipole_file
 from stadyn.io.dipoles import check_dipoles, read_dipoles
-from stadyn.io.dynamo_models import read_dynamo_dipoles
-from stadyn.io.imod import read_imod_dipoles
 
 from .base import StadynProtocol
 from .dipole_output import define_dipoles, dipole_lines
@@ -123,7 +121,7 @@ class StadynProtImportDipoles(StadynProtocol):
     def _checkFile(self):
         """InputError for a CSV that is none: unlike models, it can be read before there are tomograms."""
         path = (self.dipoleFile.get() or "").strip()
-        if self.source == FROM_FILE and path and not path.lower().endswith((".mod", ".omd")):
+        if self.source == FROM_FILE and path and not path.lower().endswith(MODELS):
             for name in sorted(glob.glob(path)) or [path]:
                 read_dipoles(name)
 
@@ -135,22 +133,3 @@ class StadynProtImportDipoles(StadynProtocol):
 
     def _summaryLines(self, figures):
         return dipole_lines(figures)
-
-
-def read_dipole_file(path, tomograms):
-    """Dipoles of a file, read by what its ending says.
-
-    Parameters
-    ----------
-    path : .csv; .mod of the tomogram of the same name (of any name where there is one tomogram only); or .omd, where
-        this holds only for models without a volume of a catalogue
-    tomograms : list of stadyn.core.tomograms.Tomogram
-    """
-    suffix = Path(path).suffix.lower()
-    only = tomograms[0].id if len(tomograms) == 1 else None
-    if suffix == ".omd":
-        return read_dynamo_dipoles(path, only)
-    if suffix == ".mod":
-        name = only or Path(path).stem
-        return read_imod_dipoles(path, name, next((t for t in tomograms if t.id == name), None))
-    return read_dipoles(path)

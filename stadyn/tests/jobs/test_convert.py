@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from stadyn.__main__ import main
+from stadyn.io.dipoles import read_dipoles
 from stadyn.io.mrc import write_volume
 from stadyn.io.star import read_star
 from stadyn.io.tables import read_particles, write_particles
+from stadyn.tests.io.matlab_bytes import dipole_model
 from stadyn.tests.io.planted_particles import CONTEXT, degrees_apart, thousand
 
 
@@ -62,3 +64,13 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path, table, capsys, words,
     assert convert(tmp_path / "in.tbl", tmp_path / words[0], *words[1:]) == 1
     error = capsys.readouterr().err
     assert error.startswith("stadyn convert: ") and error.count("\n") == 1 and sentence in error
+
+
+def test_models_of_dipoles_become_a_csv(tmp_path, capsys):
+    clicks = [((11, 21, 31), (11, 61, 31)), ((5, 6, 7), (9, 6, 7))]  # counted from 1
+    (tmp_path / "m.omd").write_bytes(dipole_model(clicks, "/d/TS_07.mrc"))
+    assert main(["convert", str(tmp_path / "m.omd"), str(tmp_path / "d.csv")]) == 0
+    first, second = read_dipoles(tmp_path / "d.csv")
+    assert first.center == (10, 20, 30) and second.radius == 4 and second.tomogram_id == "TS_07"
+    assert main(["convert", str(tmp_path / "m.omd"), str(tmp_path / "p.star")]) == 1
+    assert "holds dipoles" in capsys.readouterr().err
