@@ -75,5 +75,6 @@ def _convert_dipoles(source, target):
         raise InputError(f"{source} holds dipoles, not particles: convert it to a .csv")
     dipoles = read_dipole_file(source)
     write_dipoles(target, dipoles)
-    print(f"{len(dipoles)} dipoles of {len({d.tomogram_id for d in dipoles})} tomograms written to {target}", flush=True)
+    tomograms = {dipole.tomogram_id for dipole in dipoles}
+    print(f"{len(dipoles)} dipoles of {len(tomograms)} tomograms written to {target}", flush=True)
     return ()
