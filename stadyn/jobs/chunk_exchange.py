@@ -123,7 +123,7 @@ class Exchange:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.beat = self.folder / "beat"
-        self._note = self.folder / "now.json"
+        self._note, self._told = self.folder / "now.json", None
 
     # ----- the alignment's side
 
@@ -211,15 +211,19 @@ class Exchange:
 
     def now(self, session):
         """The name of the present request, None for none yet; EOFError when the session has ended."""
-        if not self.exists(self._note):
-            raise EOFError
-        note = read_settings(self._note)
+        try:
+            note = read_settings(self._note)
+        except InputError as error:  # the folder was removed
+            raise EOFError from error
+        except OSError:  # a stale handle: replaced on another node while it was read
+            return self._told
         if note["ended"] or note["session"] != session:
             raise EOFError
-        return note["request"]
+        self._told = note["request"]
+        return self._told
 
     def request(self, name):
-        """The `Request` of a name, or None when it is over already."""
+        """The `Request` of a name, or None when it is over already, or not to be seen from here yet."""
         try:
             return read_result(self._request(name), Request)
         except InputError:

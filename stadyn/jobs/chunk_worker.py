@@ -67,10 +67,9 @@ class Worker:
             threading.Thread(target=self._show, daemon=True).start()
             while True:
                 name = self.exchange.now(self.session)
-                if name != seen:
+                if name and name != seen and (request := self.exchange.request(name)):
                     seen, since = name, time.monotonic()
-                    request = name and self.exchange.request(name)
-                if name and request and self._do_one(name, request, time.monotonic() - since > GRACE_SECONDS):
+                if name and name == seen and self._do_one(name, request, time.monotonic() - since > GRACE_SECONDS):
                     heard, pause = time.monotonic(), POLL_SECONDS[0]
                     continue
                 sign = self._sign()
