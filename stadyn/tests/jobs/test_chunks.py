@@ -253,3 +253,18 @@ def test_a_worker_leaves_when_the_alignment_is_dead(tmp_path, whole):
         worker.serve(patience=0.2)
     exchange.open("two")  # a run that goes on: workers of the one before have no business there
     worker.serve(patience=1000)
+
+
+def test_a_request_that_a_file_server_shows_late_is_read_later(tmp_path, whole, monkeypatch):
+    read, late = Exchange.request, []
+
+    def read_late(self, name):
+        if name not in late:
+            late.append(name)
+            return None
+        return read(self, name)
+
+    monkeypatch.setattr(Exchange, "request", read_late)
+    align.run_settings({**whole, "output": str(tmp_path), "chunks": 1}, launcher=Threads())
+    assert len(late) == 7  # sums and poses of three iterations, and the average
+    assert_same(whole["output"], tmp_path)
