@@ -150,9 +150,9 @@ class Session:
             tree.item(item, open=inside or tree.parent(item) == "")
         columns = next(w for w in self._widgets(self.panel) if isinstance(w, tkinter.PanedWindow))
         columns.sash_place(0, 430, 0)
-        self.root.update_idletasks()  # before it is laid out, a tree does not know where its end is
-        tree.yview_moveto(1.0)
         self.panel._selectItemProtocol(self._run("6 Select by CC"))
+        self.root.update()  # before it is laid out, a tree does not know where its end is
+        tree.yview_moveto(1.0)
 
     def _below(self, tree, item):
         for child in tree.get_children(item):

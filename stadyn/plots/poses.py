@@ -51,8 +51,8 @@ def plot_changes(axes, before, after, pixel_size):
     for ax, (numbers, label) in zip(axes, values, strict=True):
         ax.hist(numbers, bins=BINS, color=BLUE)
         median = np.median(np.abs(numbers)) if len(numbers) else np.nan
-        both_ways = "of the absolute values " if np.any(numbers < 0) else ""
-        ax.axvline(median, color=ORANGE, linewidth=2, label=f"median {both_ways}{median:.2f}")
+        word = "median size" if np.any(numbers < 0) else "median"
+        ax.axvline(median, color=ORANGE, linewidth=2, label=f"{word} {median:.2f}")
         ax.set(xlabel=label, ylabel="particles")
         ax.legend(frameon=False, fontsize=8)
     return axes

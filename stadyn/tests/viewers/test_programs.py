@@ -123,11 +123,10 @@ def test_napari_beside_the_host_is_run_in_its_python(monkeypatch):
 
 @pytest.mark.skipif(importlib.util.find_spec("chimera") is None, reason="scipion-em-chimera is not installed")
 def test_the_plugin_says_where_chimerax_is(averages, open_viewer, tmp_path, monkeypatch):
-    from chimera import Plugin
-
+    plugin = importlib.import_module("chimera").Plugin
     home = tmp_path / "chimerax-home"
     record_calls(home / "bin" / "ChimeraX", tmp_path / "told")
-    monkeypatch.setattr(Plugin, "getHome", classmethod(lambda cls, *names: os.path.join(home, *names)))
+    monkeypatch.setattr(plugin, "getHome", classmethod(lambda cls, *names: os.path.join(home, *names)))
     monkeypatch.setattr(Chimera, "_program", None)
     press(open_viewer(averages), "showVolumesInChimeraX").show()
     folder, files, path = told_by(tmp_path / "told")
