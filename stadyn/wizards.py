@@ -3,18 +3,28 @@
 
 import numpy as np
 from pyworkflow.wizard import Wizard
-from tomo.objects import SetOfAverageSubTomograms
 
 from stadyn import protocols as p
 from stadyn.convert.averages import map_path
-from stadyn.convert.meshes import read_dipoles
 from stadyn.convert.particles import read_particle_input
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
-from stadyn.io.mrc import open_volume, read_volume
+from stadyn.io.mrc import open_volume
+from stadyn.protocols.forms import EXHAUSTIVE
 from stadyn.protocols.presets import CUSTOM, ROUND_PRESETS
 from stadyn.protocols.recentre import TYPED
 from stadyn.protocols.rounds import ROUND_FIELDS
+from stadyn.protocols.unit_cells import find_candidates
+from stadyn.viewers.form_input import (
+    bright_map,
+    first_particle,
+    given,
+    groups_of,
+    on_spheres,
+    on_surfaces,
+    on_tubes,
+    section_through,
+)
 from stadyn.viewers.preview_wizard import PreviewWizard
 from stadyn.viewers.previews import (
     BoxPreview,
@@ -22,6 +32,7 @@ from stadyn.viewers.previews import (
     ExclusionPreview,
     LowpassPreview,
     MaskPreview,
+    RadiusPreview,
     Slider,
     SpacingPreview,
     TiltPreview,
@@ -31,15 +42,13 @@ from stadyn.viewers.rounds_table import RoundsTable
 PAPER_BOX_ANGST = 345.6
 SLABS = 24
 """Slices across the tilt axis whose power is averaged."""
-THICKNESS = 3
-"""z slices of a tomogram that are averaged on each side of a particle."""
 
 
 class StadynMaskWizard(PreviewWizard):
     """Radius and ends of a mask, on its map."""
 
     _targets = [
-        (p.StadynProtMask, ["radius", "zMin", "zMax"]),
+        (p.StadynProtMask, ["radius", "zMin", "zMax", "cellRadius"]),
         (p.StadynProtCommonHeight, ["radius"]),
         (p.StadynProtSelectCC, ["maskRadius"]),
     ]
@@ -47,9 +56,9 @@ class StadynMaskWizard(PreviewWizard):
     def preview(self, protocol, name):
         volume, pixel_size = bright_map(protocol)
         half = pixel_size * (volume.shape[0] // 2)
-        radius = name if name == "maskRadius" else "radius"
+        radius = name if name in ("maskRadius", "cellRadius") else "radius"
         sliders = [Slider(radius, "Radius (Å)", 0.0, half, getattr(protocol, radius).get(), 1.0)]
-        if isinstance(protocol, p.StadynProtMask):
+        if isinstance(protocol, p.StadynProtMask) and radius == "radius":
             ends = (("zMin", "Lower end (Å)"), ("zMax", "Upper end (Å)"))
             sliders += [Slider(end, label, -half, half, getattr(protocol, end).get(), 1.0) for end, label in ends]
         return MaskPreview(volume, pixel_size, sliders, radius)
@@ -63,8 +72,11 @@ class StadynLowpassWizard(PreviewWizard):
         (p.StadynProtSelectCC, ["lowpass"]),
         (p.StadynProtHalfMaps, ["lowpass"]),
         (p.StadynProtPostprocess, ["lowpass"]),
+        (p.StadynProtAlign, ["viewingLowpass"]),
+        (p.StadynProtAverage, ["viewingLowpass"]),
         (p.StadynProtAverageOfAverages, ["viewingLowpass"]),
         (p.StadynProtRecentre, ["viewingLowpass"]),
+        (p.StadynProtCheckGeometry, ["resolution"]),
     ]
 
     def preview(self, protocol, name):
@@ -98,36 +110,64 @@ class StadynBoxWizard(PreviewWizard):
         (protocol, ["boxSize"])
         for protocol in (
             p.StadynProtAlign, p.StadynProtAverage, p.StadynProtCommonHeight, p.StadynProtExtract,
-            p.StadynProtHalfMaps, p.StadynProtOversample, p.StadynProtSelectCC,
+            p.StadynProtHalfMaps, p.StadynProtOversample, p.StadynProtSelectCC, p.StadynProtExpandLattice,
+            p.StadynProtRefitSurfaces, p.StadynProtOversampleTubes, p.StadynProtImportParticles,
         )
     ]  # fmt: skip
 
     def preview(self, protocol, name):
         path, pixel_size, position = first_particle(protocol)
-        volume = open_volume(path)
-        z = int(np.clip(round(position[2]), 0, volume.shape[0] - 1))
-        section = np.asarray(volume[max(0, z - THICKNESS) : z + THICKNESS + 1], np.float32).mean(axis=0)
-        return BoxPreview(section, position[:2], pixel_size, protocol.boxSize.get())
+        radius = next((r for r in ("maskRadius", "radius") if hasattr(protocol, r)), None)
+        compared = (radius, getattr(protocol, radius).get()) if radius and hasattr(protocol, "fmin") else None
+        section = section_through(path, position[2])
+        return BoxPreview(section, position[:2], pixel_size, protocol.boxSize.get(), compared)
+
+
+class StadynRadiusWizard(PreviewWizard):
+    """Radii of VLPs and tubes, as circles on a slice through the first tomogram."""
+
+    _targets = [
+        (p.StadynProtFindShells, ["smallestRadius", "largestRadius", "membraneDistance"]),
+        (p.StadynProtOversampleTubes, ["radius"]),
+    ]
+
+    def preview(self, protocol, name):
+        path, pixel_size, position = first_particle(protocol)
+        names = ("smallestRadius", "largestRadius") if hasattr(protocol, "largestRadius") else ("radius",)
+        radii = {name: (protocol.getParam(name).label.get(), getattr(protocol, name).get()) for name in names}
+        if name == "membraneDistance":
+            radii = {name: ("Membrane outside the lattice (Å)", protocol.membraneDistance.get())}
+        return RadiusPreview(section_through(path, position[2]), position[:2], pixel_size, radii)
 
 
 class StadynSpacingWizard(PreviewWizard):
-    """The spacing of the crop points, on the VLPs of the first tomogram."""
+    """The spacing of the crop points, on the VLPs or tubes of the first tomogram."""
 
-    _targets = [(p.StadynProtOversample, ["spacing"])]
+    _targets = [(cls, ["spacing"]) for cls in (p.StadynProtOversample, p.StadynProtRefitSurfaces)]
+    _targets += [(p.StadynProtOversampleTubes, ["spacing"])]
 
     def preview(self, protocol, name):
-        meshes = given(protocol, "inputDipoles")
-        dipoles = read_dipoles(meshes)
-        first = [d for d in dipoles if d.tomogram_id == dipoles[0].tomogram_id]
-        return SpacingPreview(first, meshes.getPrecedents().getSamplingRate(), protocol.spacing.get())
+        make = {
+            p.StadynProtOversample: on_spheres, p.StadynProtRefitSurfaces: on_surfaces,
+            p.StadynProtOversampleTubes: on_tubes,
+        }  # fmt: skip
+        points, pixel_size = make[type(protocol)](protocol)
+        return SpacingPreview(points, pixel_size, protocol.spacing.get())
 
 
 class StadynExclusionWizard(PreviewWizard):
-    """The exclusion radius, on the distances between the particles."""
+    """The exclusion radius, on the distances between the particles, or the candidates of a subboxing."""
 
-    _targets = [(p.StadynProtSelectCC, ["exclusionRadius"]), (p.StadynProtSplitHalves, ["exclusionRadius"])]
+    _targets = [
+        (cls, ["exclusionRadius"]) for cls in (p.StadynProtSelectCC, p.StadynProtSplitHalves, p.StadynProtSubboxing)
+    ]
 
     def preview(self, protocol, name):
+        if isinstance(protocol, p.StadynProtSubboxing):
+            for pointer in ("inputParticles", "inputAverages", "inputAverage"):
+                given(protocol, pointer)
+            found = find_candidates(protocol)
+            return ExclusionPreview(found.table, found.pixel_size, found.radius_angst)
         pointer = protocol.inputParticles
         sets = [one.get() for one in pointer] if isinstance(protocol, p.StadynProtSplitHalves) else [pointer.get()]
         if not sets or sets[0] is None:
@@ -164,9 +204,21 @@ class StadynRoundsWizard(Wizard):
         particles = (protocol.inputParticles if hasattr(protocol, "inputParticles") else protocol.inputAverages).get()
         if particles is None:
             return RoundsTable(values, pixel_size=1.0, box_angst=PAPER_BOX_ANGST, particles=0)
-        box = protocol.boxSize.get() if hasattr(protocol, "boxSize") else PAPER_BOX_ANGST
-        threads = protocol.numberOfThreads.get()
-        return RoundsTable(values, float(particles.getSamplingRate()), box, particles.getSize(), threads)
+        if hasattr(protocol, "boxSize"):
+            box = protocol.boxSize.get()
+        else:
+            _, pixel_size, shape = map_path(particles.getFirstItem())
+            box = shape[0] * pixel_size
+        threads, exhaustive = protocol.numberOfThreads.get(), protocol.engine == EXHAUSTIVE
+        return RoundsTable(
+            values,
+            float(particles.getSamplingRate()),
+            box,
+            particles.getSize(),
+            threads,
+            exhaustive,
+            groups_of(protocol),
+        )
 
     def show(self, form, *params):
         """Open the table on a form of the host, and fill the lists in."""
@@ -177,52 +229,3 @@ class StadynRoundsWizard(Wizard):
             form.setVar("preset", CUSTOM)
             for name, value in dialog.table.values().items():
                 form.setVar(name, value)
-
-
-def given(protocol, name):
-    """What a pointer of the form leads to; InputError if it is empty."""
-    value = getattr(protocol, name).get()
-    if value is None:
-        label = protocol.getParam(name).label.get()
-        raise InputError(f"give {label.lower()} first")
-    return value
-
-
-def bright_map(protocol):
-    """(volume with bright protein, Å per pixel) of the map that a form works on, or of the average of its particles."""
-    for name in ("inputMap", "inputAverage", "inputReference", "inputAverages"):
-        value = getattr(protocol, name).get() if hasattr(protocol, name) else None
-        if value is not None:
-            return _bright(value)
-    if hasattr(protocol, "inputParticles"):
-        given(protocol, "inputParticles")
-        for _, output in protocol.inputParticles.getObjValue().iterOutputAttributes():
-            if output.getClassName() in ("AverageSubTomogram", "SetOfAverageSubTomograms"):
-                return _bright(output)
-    raise InputError("give a map, or particles that were averaged")
-
-
-def _bright(value):
-    value = value.getFirstItem() if isinstance(value, SetOfAverageSubTomograms) else value
-    path, pixel_size, _ = map_path(value)
-    volume = read_volume(path)
-    return (volume if is_bright(volume) else -volume), pixel_size
-
-
-def is_bright(volume):
-    """Whether protein is bright: the tails of a map are longer on the side of the protein."""
-    return float(np.mean((volume - volume.mean()) ** 3)) > 0
-
-
-def first_particle(protocol):
-    """(path of its tomogram, Å per pixel, (3,) position in px) of the first particle, or of the first VLP's surface."""
-    if hasattr(protocol, "inputDipoles"):
-        meshes = given(protocol, "inputDipoles")
-        dipole = read_dipoles(meshes)[0]
-        tomogram = next(t for t in meshes.getPrecedents() if t.getTsId() == dipole.tomogram_id)
-        return tomogram.getFileName(), float(tomogram.getSamplingRate()), np.asarray(dipole.north, float)
-    particles = read_particle_input(given(protocol, "inputParticles"))
-    tomogram = next(t for t in particles.tomograms if t.id == particles.table.tomogram_ids[0])
-    if not tomogram.path:
-        raise InputError("these subtomograms have no tomograms to show a box in")
-    return tomogram.path, tomogram.pixel_size, particles.table.positions[0]

@@ -3,36 +3,23 @@
 
 from enum import Enum
 
-import numpy as np
 from pwem.objects import Volume
 from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
-from scipy.spatial import cKDTree
 from tomo.objects import SetOfCoordinates3D
 
 from stadyn.convert.averages import map_path
 from stadyn.convert.coordinates import write_coordinates
-from stadyn.convert.particles import precedents, read_particle_input
+from stadyn.convert.particles import precedents
 from stadyn.core.errors import InputError
 from stadyn.core.exclusion import exclude_within
-from stadyn.core.lattice import find_unit_cells
-from stadyn.core.subboxing import two_step_subbox
-from stadyn.core.surface_strays import on_their_surface
-from stadyn.core.surfaces import fit_spheres
-from stadyn.core.symmetry import symmetry_order
 from stadyn.io.markers import read_markers
-from stadyn.io.mrc import read_volume
 from stadyn.io.results import write_result
 
-from .base import StadynProtocol, inside_tomograms, symmetry_check
+from .base import StadynProtocol, symmetry_check
 from .cost_warnings import particle_warnings, when_known
-from .estimates import cells_in_box, sites_on_spheres
 from .forms import add_input, add_number, add_particles
-
-LATTICE_SPACING_ANGST = 75.0
-"""Of immature HIV-1, for an estimate before the markers are found."""
-HALF_SPACING = -1.0
-"""Exclusion radius that stands for half of the distance between neighbouring markers."""
+from .unit_cells import HALF_SPACING, expected_particles, find_candidates, marker_file, typed_markers
 
 
 class SubboxingOutputs(Enum):
@@ -132,34 +119,23 @@ class StadynProtSubboxing(StadynProtocol):
         self._insertFunctionStep(self.createOutputStep, needsGPU=False)
 
     def subboxStep(self):
-        particles = self.readInput()
-        averages = read_particle_input(self.given("inputAverages"))
-        markers, normals, spacing = self._unitCells()
-        pixel_size = particles.tomograms[0].pixel_size
-        scale = averages.boxes.pixel_size / pixel_size
-        poses = averages.table.replace(positions=averages.table.positions * scale)
-        tilt = self.tiltNormals.get()
-        parents = particles.table
-        if self.surfaceTolerance.get() > 0:
-            parents = parents.select(on_their_surface(parents, self.surfaceTolerance.get() / pixel_size))
-        table = two_step_subbox(parents, poses, markers / pixel_size, normals, tilt)
-        candidates = len(table)
-        table = table.select(inside_tomograms(table, particles.tomograms))
-        radius = 0.5 * spacing if self.exclusionRadius.get() < 0 else self.exclusionRadius.get()
-        kept = exclude_within(table, radius / pixel_size)
+        found = find_candidates(self)
+        kept = exclude_within(found.table, found.radius_angst / found.pixel_size)
         self.saveSummary(
-            parents=len(parents),
-            off_the_surface=len(particles.table) - len(parents),
-            unit_cells=len(markers),
-            spacing_angst=spacing,
-            exclusion_radius_angst=radius,
-            candidates=candidates,
-            outside=candidates - len(table),
+            parents=found.parents,
+            off_the_surface=found.off_the_surface,
+            unit_cells=found.unit_cells,
+            spacing_angst=found.spacing_angst,
+            exclusion_radius_angst=found.radius_angst,
+            candidates=found.made,
+            outside=found.made - len(found.table),
             particles=int(kept.sum()),
         )
         if not kept.any():
             raise InputError("no marker lies inside a tomogram: check the markers and the pixel sizes")
-        write_result(self.resultPath("particles.npz"), table.select(kept).renumbered())
+        if found.cells is not None:
+            write_result(self.resultPath("unit_cells.npz"), found.cells)
+        write_result(self.resultPath("particles.npz"), found.table.select(kept).renumbered())
 
     def createOutputStep(self):
         tomograms = precedents(self.given("inputParticles"))
@@ -171,44 +147,22 @@ class StadynProtSubboxing(StadynProtocol):
         write_coordinates(self.readTable("particles.npz"), output, tomograms)
         self.defineOutput(SubboxingOutputs.coordinates.name, output, "inputParticles", "inputAverages", "inputAverage")
 
-    def _unitCells(self):
-        """(m, 3) markers in Å from the box centre, (m, 3) normals or None, and the distance between neighbours in Å."""
-        path, pixel_size, shape = map_path(self.given("inputAverage"))
-        if self._markerFile():
-            markers = read_markers(self._markerFile(), pixel_size, shape) * pixel_size
-        elif self._typed() is not None:
-            markers = self._typed() - shape[0] // 2 * pixel_size
-        else:
-            farthest = self.maxDistance.get() or None
-            order = symmetry_order(self.cellSymmetry.get())
-            cells = find_unit_cells(read_volume(path), pixel_size, order, farthest)
-            write_result(self.resultPath("unit_cells.npz"), cells)
-            return cells.markers * pixel_size, cells.normals, cells.spacing_angst
-        return markers, None, _nearest_distance(markers)
-
-    def _markerFile(self):
-        return (self.markerFile.get() or "").strip()
-
-    def _typed(self):
-        text = (self.markers.get() or "").strip()
-        return parse_points(text) if text else None
-
     # ----- what the form shows
 
     def _checks(self):
         return [self._checkMarkerFile, self._checkAverages]
 
     def _formChecks(self):
-        return [self._typed, symmetry_check(self.cellSymmetry.get()), self._checkRadius]
+        return [lambda: typed_markers(self), symmetry_check(self.cellSymmetry.get()), self._checkRadius]
 
     def _checkMarkerFile(self):
         if not isinstance(self.given("inputAverage"), Volume):
             raise InputError("the average of averages is a map: give a Volume or AverageSubTomogram")
-        if self._markerFile() and self._typed() is not None:
+        if marker_file(self) and typed_markers(self) is not None:
             raise InputError("markers are given in a file and typed: leave one of the two empty")
-        if self._markerFile():
+        if marker_file(self):
             _, pixel_size, shape = map_path(self.given("inputAverage"))
-            read_markers(self._markerFile(), pixel_size, shape)
+            read_markers(marker_file(self), pixel_size, shape)
 
     def _checkAverages(self):
         table = self.readInput().table
@@ -220,7 +174,7 @@ class StadynProtSubboxing(StadynProtocol):
             )
 
     def _checkRadius(self):
-        few = len(self._typed()) < 2 if self._typed() is not None else False
+        few = len(typed_markers(self)) < 2 if typed_markers(self) is not None else False
         if few and self.exclusionRadius.get() < 0:
             raise InputError("one marker has no neighbour to take the exclusion radius from: type the radius in Å")
 
@@ -229,26 +183,7 @@ class StadynProtSubboxing(StadynProtocol):
 
     def _costs(self):
         remedy = "A larger exclusion radius, or a smaller distance of the farthest marker, makes fewer."
-        return particle_warnings(self._expected(), remedy)
-
-    def _expected(self):
-        """How many particles this is likely to make: the markers are not found before it runs."""
-        particles = self.readInput()
-        _, pixel_size, shape = map_path(self.given("inputAverage"))
-        markers = None
-        if self._markerFile():
-            markers = read_markers(self._markerFile(), pixel_size, shape) * pixel_size
-        elif self._typed() is not None:
-            markers = self._typed()
-        spacing = LATTICE_SPACING_ANGST if markers is None else _nearest_distance(markers)
-        reach = 2 * self.maxDistance.get() or shape[0] * pixel_size
-        candidates = len(particles.table) * (cells_in_box(reach, spacing) if markers is None else len(markers))
-        radius = 0.5 * spacing if self.exclusionRadius.get() < 0 else self.exclusionRadius.get()
-        if radius == 0:
-            return candidates
-        own = particles.tomograms[0].pixel_size
-        radii = [sphere.radius * own for sphere in fit_spheres(particles.table).values()]
-        return min(candidates, sites_on_spheres(radii, radius) or candidates)
+        return particle_warnings(expected_particles(self), remedy)
 
     def _summaryLines(self, figures):
         if "particles" not in figures:
@@ -265,26 +200,3 @@ class StadynProtSubboxing(StadynProtocol):
             "Unit cells marked in the average of averages were mapped to the tomograms by subboxing in two steps; "
             "candidates within the exclusion radius of a better-aligned one were removed."
         ]
-
-
-def parse_points(text):
-    """(m, 3) numbers of text such as "0,0,0; 75,0,-6"; InputError for anything else."""
-    points = []
-    for part in filter(str.strip, text.split(";")):
-        try:
-            point = [float(word) for word in part.replace(",", " ").split()]
-        except ValueError:
-            point = []
-        if len(point) != 3:
-            raise InputError(
-                f"marker {part.strip()!r} is not x,y,z: type three numbers, markers separated by semicolons"
-            )
-        points.append(point)
-    return np.array(points).reshape(-1, 3)
-
-
-def _nearest_distance(markers):
-    """Median distance of each marker to its nearest neighbour; 0 for one marker."""
-    if len(markers) < 2:
-        return 0.0
-    return float(np.median(cKDTree(markers).query(markers, k=2)[0][:, 1]))

@@ -201,7 +201,7 @@ def _without_definitions(tree):
     return _NoDefinitions().visit(tree)
 
 
-SHARED = ["averages.py", "rounds.py", "base.py", "chunks.py"]
+SHARED = ["averages.py", "rounds.py", "base.py", "chunks.py", "unit_cells.py"]
 READ_BY_TABLE = {**ROUND_FIELDS, **NUMBERS, **RANGES}
 """Parameters that loops over these tables read."""
 
