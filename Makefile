@@ -36,7 +36,7 @@ demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py --out demo
 
 gui: $(INSTALLED)
-	$(BIN)/python examples/gui.py
+	$(BIN)/python examples/gui.py $(GUI_ARGS)
 
 gallery: $(INSTALLED)
 	$(BIN)/python examples/gallery.py $(GALLERY_ARGS)

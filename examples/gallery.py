@@ -15,11 +15,10 @@ from functools import partial
 from pathlib import Path
 from tkinter import ttk
 
-from gui import WORKSPACE, open_window
+from gui import WORKSPACE, open_window, show_steps, widgets
 from screen import FONTS, VirtualScreen, install_missing, why_not
 
 WINDOW, TALL_WINDOW = "1600x960+0+0", "1600x1560+0+0"
-OURS = "Virus-like particles (stadyn)"
 PAUSE_MS = 1500
 """Between an action and its picture: windows draw themselves when they are idle."""
 SHORT_PAUSE_MS = 300
@@ -144,32 +143,15 @@ class Session:
 
     def _open_tree(self):
         self._resize(WINDOW)
-        tree = self.panel.protTree
-        for item in self._below(tree, ""):
-            inside = OURS in item or OURS in tree.item(item, "text")
-            tree.item(item, open=inside or tree.parent(item) == "")
-        columns = next(w for w in self._widgets(self.panel) if isinstance(w, tkinter.PanedWindow))
-        columns.sash_place(0, 430, 0)
         self.panel._selectItemProtocol(self._run("6 Select by CC"))
-        self.root.update()  # before it is laid out, a tree does not know where its end is
-        tree.yview_moveto(1.0)
-
-    def _below(self, tree, item):
-        for child in tree.get_children(item):
-            yield child
-            yield from self._below(tree, child)
+        show_steps(self.window)
 
     def _whole_graph(self):
         """The graph fills the window, every run in it."""
         self._resize(TALL_WINDOW)
         self.root.update()
-        rows = next(w for w in self._widgets(self.panel) if isinstance(w, ttk.PanedWindow))
+        rows = next(w for w in widgets(self.panel) if isinstance(w, ttk.PanedWindow))
         rows.sashpos(0, 1380)
-
-    def _widgets(self, widget):
-        for child in widget.winfo_children():
-            yield child
-            yield from self._widgets(child)
 
     def _resize(self, geometry):
         self.root.attributes("-zoomed", False)
