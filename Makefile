@@ -80,7 +80,7 @@ bench-acryo: $(INSTALLED) $(ROWS_SHARE)
 bench-gpu: $(INSTALLED) $(ROWS_SHARE)
 	$(BIN)/python benchmarks/gpu.py
 
-bench: $(INSTALLED) bench-alignment
+bench: $(INSTALLED) benchmarks/picking_workflows.py bench-alignment
 	@test -d demo/data || { echo "make: there is no simulated data yet: make demo first"; exit 1; }
 	$(BIN)/python benchmarks/selection.py
 	$(BIN)/python benchmarks/half_map_alignment.py
