@@ -35,6 +35,15 @@ SYMMETRY_HELP = (
 TOMOGRAMS_HELP = "Their pixel size and tilt range must be right: everything that follows rests on them."
 
 
+class ReadableHelp:
+    """A protocol whose help button shows its docstring in paragraphs: the host keeps its line breaks and indents."""
+
+    @classmethod
+    def getHelpText(cls):
+        """The text behind the button."""
+        return "\n\n".join(" ".join(part.split()) for part in cls.getDoc().split("\n\n"))
+
+
 def add_number(form, name, default, within, label, help, off=None, **kwargs):
     """A number and its range; a whole one where the default is whole.
 

@@ -72,8 +72,8 @@ class RoundsTable:
         band = self.box_angst / r.lowpass_angst if r.lowpass_angst else self.box_angst / (2 * pixel)
         alignments = r.iterations * self.particles
         return (
-            f"round {number}: {how}, {alignments:,} particle alignments, {alignments * angles * shifts:,} evaluations; "
-            f"box {self.box_angst / pixel:.0f} px of {pixel:.2f} Å, low-pass {band:.0f} Fourier px"
+            f"round {number}: {how}, {alignments:,} particle alignments, {alignments * angles * shifts:,} evaluations;\n"
+            f"         box {self.box_angst / pixel:.0f} px of {pixel:.2f} Å, low-pass {band:.0f} Fourier px"
         )
 
     def scanned(self, r):

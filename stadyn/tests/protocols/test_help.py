@@ -29,6 +29,7 @@ class TestHelp:
         assert wanted and wanted <= labels, wanted - labels
 
     def test_then_says_what_it_does_and_what_dynamo_and_the_paper_have(self, name):
+        assert "  " not in PROTOCOLS[name].getHelpText(), "the host shows indents as they are"
         _, *rest = PROTOCOLS[name].getHelpText().split("\n\n")
         assert len(rest) == 2 and len(rest[0]) > 100
         assert re.match(r"\s*Dynamo: .+ Paper: .+", " ".join(rest[1].split()))

@@ -157,13 +157,13 @@ def test_rounds_table_works_out_what_numbers_mean():
     values = {**VALUES, **search, "iterations": "3", "lowpass": "30", "binning": "1"}
     table = RoundsTable(values, 5.4, 345.6, 100, exhaustive=True)
     table.resize(1)
-    line, total = table.derived().splitlines()
+    line, box, total = table.derived().splitlines()
     assert total.startswith("all rounds: about 1 minute within a factor of two (100 particles, 1 threads)")
     # Three maps of 64^3 voxels of 4 bytes; 12 Fourier px are 2/3 of 2/3 pi 11.52^3 coefficients, and a coarse grid.
     assert "3 MB of disk" in total and "MB of memory" in total
     # A sixth of a turn in steps of 10 degrees; the centre and its six neighbours a pixel away.
     assert "6 orientations x 7 shifts, 300 particle alignments, 12,600 evaluations" in line
-    assert "box 64 px of 5.40 Å" in line and "low-pass 12 Fourier px" in line
+    assert "box 64 px of 5.40 Å" in box and "low-pass 12 Fourier px" in box
 
 
 def test_rounds_table_of_the_fast_engine_counts_its_own_steps_and_hides_what_it_does_not_use():
