@@ -29,7 +29,9 @@ from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import read_settings, write_json
 
 from .links import NamesTomograms
+from .forms import ReadableHelp
 from .orphans import StopsItsOrphans
+from .progress import progress_lines
 from .ranges import has_wrong_numbers, wrong_choices
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +63,7 @@ def symmetry_check(symmetry):
     return partial(symmetry_order, symmetry)
 
 
-class StadynProtocol(NamesTomograms, StopsItsOrphans, EMProtocol, ProtTomoBase):
+class StadynProtocol(NamesTomograms, StopsItsOrphans, ReadableHelp, EMProtocol, ProtTomoBase):
     """Base of every protocol here; a subclass defines the form, the steps, and what `_checks`.
 
     Members for subclasses
@@ -262,7 +264,7 @@ class StadynProtocol(NamesTomograms, StopsItsOrphans, EMProtocol, ProtTomoBase):
 
     def _summary(self):
         lines = self._summaryLines(self.loadSummary())
-        return lines or ["Not finished yet."]
+        return lines or ["Not finished yet.", *(progress_lines(self.getStdoutLog()) if self.isActive() else [])]
 
     def _summaryLines(self, figures):
         """Sentences about the figures that `saveSummary` kept."""
