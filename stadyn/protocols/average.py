@@ -9,7 +9,7 @@ from pyworkflow.protocol.constants import LEVEL_ADVANCED
 from tomo.objects import AverageSubTomogram, SetOfAverageSubTomograms, SetOfCoordinates3D
 
 from .averages import average_halves_together, check_halves, define_averages, group_names
-from .base import StadynProtocol, symmetry_check
+from .base import StadynProtocol
 from .cost_warnings import averaging_warnings, when_known
 from .forms import (
     GROUP_KEYS,
@@ -22,6 +22,7 @@ from .forms import (
     add_symmetry,
     add_viewing_lowpass,
 )
+from .ranges import symmetry_check
 
 JOB = "average"
 

@@ -19,10 +19,11 @@ from stadyn.io.markers import write_cmm
 from stadyn.io.mrc import read_header, read_volume
 from stadyn.io.results import write_result
 
-from .base import StadynProtocol, symmetry_check
+from .base import StadynProtocol
 from .cost_warnings import alignment_warnings, when_known
 from .forms import ENGINES, add_averages, add_fmin, add_machine, add_mask, add_seed, add_viewing_lowpass
 from .presets import STAGE_FIRST
+from .ranges import symmetry_check
 from .rounds import add_rounds, rounds_of
 from .viewing import write_inverted
 

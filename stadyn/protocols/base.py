@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +23,11 @@ from stadyn.convert.tomograms import read_tomograms
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleBoxes, ParticleTable
 from stadyn.core.resample import inside
-from stadyn.core.symmetry import symmetry_order
 from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import read_settings, write_json
 
-from .links import NamesTomograms
 from .forms import ReadableHelp
+from .links import NamesTomograms
 from .orphans import StopsItsOrphans
 from .progress import progress_lines
 from .ranges import has_wrong_numbers, wrong_choices
@@ -56,11 +54,6 @@ def validation_errors(*checks):
 def grouped_paths(folder, groups, prefix="average_", suffix=".mrc"):
     """{group: path} of the files that a job wrote into `folder`, one per group."""
     return {group: os.path.join(folder, f"{prefix}{group}{suffix}") for group in groups}
-
-
-def symmetry_check(symmetry):
-    """A check, for `_checks`, that `symmetry` is one that is known."""
-    return partial(symmetry_order, symmetry)
 
 
 class StadynProtocol(NamesTomograms, StopsItsOrphans, ReadableHelp, EMProtocol, ProtTomoBase):

@@ -15,9 +15,10 @@ from stadyn.core.resample import rescale_map
 from stadyn.io.mrc import read_volume, write_volume
 from stadyn.io.results import write_result
 
-from .base import StadynProtocol, grouped_paths, symmetry_check
+from .base import StadynProtocol, grouped_paths
 from .cost_warnings import averaging_warnings, when_known
 from .forms import add_averages, add_averaging, add_input, add_number, add_particles
+from .ranges import symmetry_check
 from .select_cc import check_particles
 
 JOB = "average"

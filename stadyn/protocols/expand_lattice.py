@@ -14,8 +14,9 @@ from stadyn.core.lattice_expansion import expand_lattice
 from stadyn.core.particles import ParticleTable
 from stadyn.core.symmetry import symmetry_order
 
-from .base import StadynProtocol, inside_tomograms, symmetry_check
+from .base import StadynProtocol, inside_tomograms
 from .forms import WRITTEN_BOX_HELP, add_box, add_number, add_particles, add_symmetry
+from .ranges import symmetry_check
 
 
 class ExpandLatticeOutputs(Enum):

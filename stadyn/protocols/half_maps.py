@@ -22,9 +22,10 @@ from stadyn.io.mrc import read_volume
 from stadyn.io.results import read_result, write_result
 
 from .averages import HALVES, check_halves
-from .base import StadynProtocol, symmetry_check
+from .base import StadynProtocol
 from .cost_warnings import averaging_warnings, when_known
 from .forms import add_averaging, add_box, add_mask, add_number, add_particles, add_symmetry
+from .ranges import symmetry_check
 from .select_cc import check_particles
 from .viewing import write_inverted
 

@@ -9,8 +9,9 @@ from stadyn.core.lattice_quality import lattice_quality, select_by_order
 from stadyn.core.symmetry import symmetry_order
 from stadyn.io.results import write_result
 
-from .base import StadynProtocol, symmetry_check
+from .base import StadynProtocol
 from .forms import add_number, add_particles, add_symmetry
+from .ranges import symmetry_check
 
 RESULT = "lattice_quality.npz"
 # A dict: in an Enum the second name of a class would only be an alias of the first.

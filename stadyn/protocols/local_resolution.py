@@ -8,9 +8,10 @@ from stadyn.convert.averages import map_path, volume_from_file
 from stadyn.core.errors import InputError
 from stadyn.io.settings import read_settings
 
-from .base import StadynProtocol, symmetry_check
+from .base import StadynProtocol
 from .forms import CONTRASTS, add_contrast, add_half_maps, add_machine, add_mask, add_number, add_symmetry
 from .postprocess import half_map_paths, parse_b_factor
+from .ranges import symmetry_check
 
 JOB = "local-resolution"
 SMALLEST_WINDOW = 5

@@ -16,8 +16,9 @@ from stadyn.io.relion_postprocess import read_mtf
 from stadyn.io.results import read_result
 from stadyn.io.settings import read_settings
 
-from .base import StadynProtocol, symmetry_check
+from .base import StadynProtocol
 from .forms import CONTRASTS, add_contrast, add_half_maps, add_machine, add_mask, add_number, add_seed, add_symmetry
+from .ranges import symmetry_check
 
 JOB = "postprocess"
 LARGEST_B_FACTOR = 10000

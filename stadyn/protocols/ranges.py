@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which values a form takes: a number outside its range is answered with the value and the range."""
 
+from functools import partial
+
 from pyworkflow.protocol import params
+
+from stadyn.core.symmetry import symmetry_order
 
 CHOICE = "is {value}: choose a number from 0 to {last} ({choices})"
 
@@ -45,3 +49,8 @@ def has_wrong_numbers(protocol):
         for name, param in protocol.getDefinition().iterParams()
         if isinstance(param, (params.IntParam, params.FloatParam)) and protocol.evalParamCondition(name)
     )
+
+
+def symmetry_check(symmetry):
+    """A check, for `_checks`, that `symmetry` is one that is known."""
+    return partial(symmetry_order, symmetry)

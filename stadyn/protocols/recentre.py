@@ -19,8 +19,9 @@ from stadyn.io.markers import read_markers
 from stadyn.io.mrc import read_volume
 from stadyn.io.settings import read_settings, write_json
 
-from .base import StadynProtocol, inside_tomograms, symmetry_check
+from .base import StadynProtocol, inside_tomograms
 from .forms import add_averaging, add_input, add_number, add_particles, add_viewing_lowpass
+from .ranges import symmetry_check
 from .viewing import write_inverted
 
 AUTOMATIC, MARKER_FILE, TYPED, FILE_IF_GIVEN = range(4)

@@ -13,9 +13,10 @@ from stadyn.core.selection import CCThreshold
 from stadyn.io.mrc import write_volume
 from stadyn.io.results import read_result
 
-from .base import StadynProtocol, grouped_paths, symmetry_check
+from .base import StadynProtocol, grouped_paths
 from .cost_warnings import averaging_warnings, when_known
 from .forms import add_averaging, add_exclusion_radius, add_mask, add_number, add_particles
+from .ranges import symmetry_check
 
 JOB = "select"
 MASK_EDGE_ANGST = 20.0

@@ -16,9 +16,10 @@ from stadyn.core.exclusion import exclude_within
 from stadyn.io.markers import read_markers
 from stadyn.io.results import write_result
 
-from .base import StadynProtocol, symmetry_check
+from .base import StadynProtocol
 from .cost_warnings import particle_warnings, when_known
 from .forms import add_input, add_number, add_particles
+from .ranges import symmetry_check
 from .unit_cells import HALF_SPACING, expected_particles, find_candidates, marker_file, typed_markers
 
 

@@ -71,8 +71,9 @@ class RoundsTable:
         how = f"{angles} orientations x {shifts} shifts" if angles * shifts > 1 else "poses refined only"
         band = self.box_angst / r.lowpass_angst if r.lowpass_angst else self.box_angst / (2 * pixel)
         alignments = r.iterations * self.particles
+        evaluations = alignments * angles * shifts
         return (
-            f"round {number}: {how}, {alignments:,} particle alignments, {alignments * angles * shifts:,} evaluations;\n"
+            f"round {number}: {how}, {alignments:,} particle alignments, {evaluations:,} evaluations;\n"
             f"         box {self.box_angst / pixel:.0f} px of {pixel:.2f} Å, low-pass {band:.0f} Fourier px"
         )
 
