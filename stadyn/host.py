@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Scipion without its launcher: the environment it insists on, its projects, and what its runs report."""
 
+import contextlib
+import io
 import os
 import re
+import sqlite3
 import sys
 import time
 from pathlib import Path
 
 from .core.errors import InputError
-from .io.aside import written_aside
+from .io.aside import NO_ROOM, no_room, written_aside
 
 HOSTS_CONF = "[localhost]\nPARALLEL_COMMAND = mpirun -np %_(JOB_NODES)d %_(COMMAND)s\n"
 SAYS_LITTLE = "not found running on the machine|returned non-zero exit status"
 """What the host says of a run whose process, or job, is gone; the log knows the cause."""
 CAUSE = r"stadyn [a-z-]+: |([A-Za-z_]\w*\.)*\w*(Error|Exception|Interrupt)\b"
 """Lines of a log that say why: a job's own sentence, or the end of a traceback."""
+FULL = "database or disk is full|No space left on device|Disk quota exceeded"
+"""What the host's database and the system say of a full disk."""
 POLL_SECONDS = 2.0
 """Between two looks at a run that a queue system holds; a local one is waited for."""
 
@@ -48,6 +53,26 @@ def prepare_environment(workspace):
     paths = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
     if package_root not in paths:
         os.environ["PYTHONPATH"] = os.pathsep.join([package_root, *paths])
+
+
+@contextlib.contextmanager
+def needing_room(folder):
+    """Say that the disk of `folder` is full, in one sentence, where the host prints a traceback and ends in another.
+
+    What is printed on standard error in the block comes at its end.
+    """
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            yield
+    except (OSError, sqlite3.OperationalError) as error:
+        if re.search(FULL, str(error)) or getattr(error, "errno", None) in NO_ROOM:
+            said = io.StringIO()
+            raise InputError(no_room(folder)) from error
+        raise
+    finally:
+        lines = said.getvalue().splitlines(keepends=True)
+        sys.stderr.writelines(line for line in lines if line.startswith("stadyn ") or not re.search(FULL, line))
 
 
 def known_protocols():
@@ -108,10 +133,22 @@ def launch(project, run):
     """
     from pyworkflow.protocol.constants import MODE_RESUME
 
+    _drop_half_made_steps(run)
     run._prerequisites.clear()  # they are finished, and with any the host would only schedule
     run.runMode.set(MODE_RESUME)
     project.launchProtocol(run, wait=True)
     wait_for(project, run)
+
+
+def _drop_half_made_steps(run):
+    """Remove a database of steps without its table, which a full disk leaves, and which the host cannot read again."""
+    path = Path(run.getStepsFile())
+    if not path.exists():
+        return
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    if "Objects" not in tables:
+        path.unlink()
 
 
 def wait_for(project, run):
@@ -155,6 +192,8 @@ def failure(run):
         lines = [line for log in (stdout, stderr) for line in _lines(log) if re.match(CAUSE, line)]
         causes = [line for line in lines if not re.search(SAYS_LITTLE, line)]
         message = causes[-1] if causes else message or "it ended without a word"
+    if re.search(FULL, message):
+        message = no_room(os.path.abspath(run.getWorkingDir()))
     return message, stderr if _lines(stderr) else stdout
 
 

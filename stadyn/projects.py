@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import host
 from .core.errors import InputError
+from .io.aside import claimed
 from .io.settings import write_json
 
 RECORD = "replay.json"
@@ -38,44 +39,50 @@ def new_project(workspace, name, path, values, protocols):
     """
     folders = [os.getcwd(), Path(path).parent]  # that relative paths may start from
     _check_classes(protocols, path)
-    unfinished = _unfinished(workspace, name)
-    if not host.has_project(workspace, name):
-        unfinished.touch()
-    project = host.open_project(workspace, name, create=True)
-    try:
-        loaded = project.loadProtocols(jsonStr=json.dumps(protocols))
-        if len(loaded) != len(protocols):
-            raise InputError(f"{path}: the host loaded {len(loaded)} of {len(protocols)} protocols")
-        for protocol in protocols:  # Step.__init__ of pyworkflow 3.11 loses the label that loadProtocols hands it
-            run = loaded[protocol["object.id"]]
-            run.setObjLabel(protocol.get("object.label") or protocol["object.className"])
-            run.setObjComment(protocol.get("object.comment") or "")
-            _check_parameters(run, folders)
-            project.mapper.store(run)
-        project.mapper.commit()
-    except InputError:
-        os.chdir(folders[0])
-        discard(workspace, name)
-        raise
-    write_json(RECORD, {"workflow": str(path), "values": values})
-    unfinished.unlink()
+    if host.has_project(workspace, name) and not was_cut_short(workspace, name):
+        return host.open_project(workspace, name, create=True)  # which refuses it
+    with claimed(_unfinished(workspace, name)):
+        if was_cut_short(workspace, name):  # and not by now finished by another run, for open_project to refuse
+            shutil.rmtree(_folder(workspace, name), ignore_errors=True)
+        project = host.open_project(workspace, name, create=True)
+        try:
+            _load(project, path, protocols, folders)
+        except InputError:
+            os.chdir(folders[0])
+            shutil.rmtree(_folder(workspace, name))
+            _unfinished(workspace, name).rmdir()
+            raise
+        write_json(RECORD, {"workflow": str(path), "values": values})
+        _unfinished(workspace, name).rmdir()
     return project
+
+
+def _load(project, path, protocols, folders):
+    """The `protocols` of a workflow as runs of `project`, checked."""
+    loaded = project.loadProtocols(jsonStr=json.dumps(protocols))
+    if len(loaded) != len(protocols):
+        raise InputError(f"{path}: the host loaded {len(loaded)} of {len(protocols)} protocols")
+    for protocol in protocols:  # Step.__init__ of pyworkflow 3.11 loses the label that loadProtocols hands it
+        run = loaded[protocol["object.id"]]
+        run.setObjLabel(protocol.get("object.label") or protocol["object.className"])
+        run.setObjComment(protocol.get("object.comment") or "")
+        _check_parameters(run, folders)
+        project.mapper.store(run)
+    project.mapper.commit()
 
 
 def was_cut_short(workspace, name):
     """Was the making of project `name` cut short, so that some of its protocols are not there?"""
-    return _unfinished(workspace, name).exists()
-
-
-def discard(workspace, name):
-    """Remove what there is of a project whose making was cut short."""
-    shutil.rmtree(Path(workspace) / "projects" / name, ignore_errors=True)
-    _unfinished(workspace, name).unlink()
+    return _unfinished(workspace, name).exists() and not (_folder(workspace, name) / RECORD).exists()
 
 
 def _unfinished(workspace, name):
-    """The file beside project `name` that is there while it is made."""
+    """The folder beside project `name` that is there, and held, while it is made."""
     return Path(workspace) / f".{name}.unfinished"
+
+
+def _folder(workspace, name):
+    return Path(workspace) / "projects" / name
 
 
 def resumed_project(workspace, name, values):

@@ -12,7 +12,7 @@ from pathlib import Path
 from . import host
 from .core.errors import InputError
 from .io.aside import claimed
-from .projects import discard, new_project, resumed_project, sentence, was_cut_short
+from .projects import new_project, resumed_project, sentence, was_cut_short
 from .workflow import TYPE_NAMES, parse_values, read_workflow
 
 
@@ -71,8 +71,10 @@ def run(args):
     protocols = [] if args.resume else workflow.filled(values)
     host.prepare_environment(workspace)
     try:
-        project = _project(args, workflow, values, protocols, workspace)
-        with claimed(project.path):  # two replays would run the same protocols
+        with host.needing_room(workspace):
+            project = _project(args, workflow, values, protocols, workspace)
+        # Two replays would run the same protocols.
+        with claimed(project.path), host.needing_room(project.path):
             ok = _run_all(project, _chosen(project, args.until), log)
             if ok and export:
                 from .export import export_results
@@ -112,8 +114,7 @@ def _project(args, workflow, values, protocols, workspace):
             raise InputError("--resume needs --project NAME, the project to go on with")
         if not was_cut_short(workspace, args.project):
             return resumed_project(workspace, args.project, values)
-        discard(workspace, args.project)  # nothing has run in it
-        protocols = workflow.filled(values)
+        protocols = workflow.filled(values)  # nothing has run in it: it is made anew
     name = re.sub(r"[^\w.-]", "-", args.project or f"{workflow.name}-{datetime.now():%y%m%d-%H%M%S}")
     project = new_project(workspace, name, workflow.path, values, protocols)
     print(f"project {name} in {workspace}: {len(protocols)} protocols from {workflow.path.name}")
