@@ -19,14 +19,17 @@ from stadyn.io.results import read_result
 
 from .directional_fsc import directional_fsc_figure
 from .figures import (
+    averages_figure,
     by_tomogram,
     cc_figure,
+    changes_figure,
     convergence_figure,
     fsc_figure,
     guinier_figure,
     iteration_figure,
     latitude_figure,
     local_resolution_figure,
+    neighbours_figure,
     orientations_figure,
     particles_figure,
     slices_figure,
@@ -41,6 +44,9 @@ SINGLE = {
     "lattice_quality": (LatticeQuality, lattice_quality_figure),
 }
 """Name of a result's file and picture; the result's class, and what draws it alone."""
+MOST_SIDE_BY_SIDE = 8
+INPUT = "input_particles.npz"
+"""Where a run keeps the particles that it was given."""
 # What stands before the name of a tomogram or group in a file's name.
 NAMED = {CCThreshold: "threshold_", LatitudeFit: "latitude_"}
 WRITTEN_FOR_JOBS = ("input_*", "checkpoint_*", "*/input_*", "*/checkpoint_*", "*/*/checkpoint_*", "*/*/input_*")
@@ -60,6 +66,11 @@ def figures_of(path):
     for file in sorted(path.rglob("*")):
         if file.is_file() and not any(file.match(pattern) for pattern in WRITTEN_FOR_JOBS) and _drawable(file):
             figures.update({f"{_place(file, path)}{name}": draw for name, draw in _of_file(file, quiet=True).items()})
+    for folder in sorted({file.parent for file in path.rglob("average_*.mrc")}):
+        averages = _averages(folder)
+        if 1 < len(averages) <= MOST_SIDE_BY_SIDE:
+            place = _place(folder / "averages", path)
+            figures[f"{place}averages_side_by_side"] = partial(_side_by_side, averages)
     for folder in [path] if path.name == ITERATIONS else sorted(path.rglob(ITERATIONS)):
         for group, references in read_iterations(folder.parent).items():
             figures[f"{_place(folder, path)}iterations_{group}"] = partial(iteration_figure, references)
@@ -116,7 +127,29 @@ def _of_particles(path, table):
     excluded = path.with_name("excluded.npz")
     left = by_tomogram(read_result(excluded, ParticleTable)) if excluded.exists() and path != excluded else None
     tables = by_tomogram(table)
-    return {
+    figures = {
         path.stem: partial(particles_figure, tables, excluded=left),
         f"{path.stem}_orientations": partial(orientations_figure, tables),
     }
+    averages = _averages(path.parent)
+    if averages and path != excluded:  # only maps know the pixel size
+        pixel_size = read_header(next(iter(averages.values()))).pixel_size
+        figures[f"{path.stem}_neighbours"] = partial(neighbours_figure, table, pixel_size)
+        before = path.parents[1] / INPUT
+        if before.exists():
+            figures[f"{path.stem}_changes"] = lambda: changes_figure(
+                read_result(before, ParticleTable), table, pixel_size
+            )
+    return figures
+
+
+def _averages(folder):
+    """{tomogram or group: path} of the averages in a folder, without the copies that were made to look at."""
+    paths = sorted(path for path in folder.glob("average_*.mrc") if not path.stem.endswith("_inverted"))
+    return {path.stem.removeprefix("average_"): path for path in paths}
+
+
+def _side_by_side(paths):
+    volumes = {name: read_volume(path) for name, path in paths.items()}
+    pixel_size = read_header(next(iter(paths.values()))).pixel_size
+    return averages_figure(volumes, pixel_size, title="contrast as in the files")

@@ -11,7 +11,7 @@ from stadyn.core.refinement import IterationReference
 from stadyn.core.selection import fit_cc_threshold, fit_latitude
 from stadyn.io.convergence import write_iteration
 from stadyn.io.mrc import write_volume
-from stadyn.io.results import write_result
+from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import write_json
 from stadyn.plots.results import figures_of
 
@@ -53,6 +53,27 @@ def test_iterations_of_an_alignment_are_one_figure_a_group_and_a_file_its_own(ru
     (alone,) = figures_of(folder / "iterations" / "odd_round1_002.npz").values()
     titles = [figure.subfigs[0]._suptitle.get_text() for figure in (figures["align_iterations_odd"](), alone())]
     assert "iteration 10 (the newest of 3)" in titles[0] and "iteration 2 (the newest of 2)" in titles[1]
+
+
+def test_a_run_shows_what_it_changed_and_its_neighbours_in_the_angstroms_of_its_averages(run_folder):
+    extra = run_folder / "extra"
+    table = read_result(extra / "input_particles.npz", ParticleTable)
+    write_result(extra / "align" / "particles.npz", table.replace(positions=table.positions + (0, 3, 4)))
+    figures = figures_of(run_folder)
+    shift = figures["align_particles_changes"]().axes[0]
+    assert shift.lines[0].get_xdata()[0] == pytest.approx(5 * 2.0)
+    assert figures["align_particles_neighbours"]().axes[0].get_title().startswith("4.0 neighbours")
+    assert "select_particles_neighbours" not in figures  # nothing there tells the pixel size
+
+
+def test_averages_of_all_tomograms_stand_side_by_side(run_folder):
+    folder = run_folder / "extra" / "align"
+    assert not [name for name in figures_of(run_folder) if "side_by_side" in name]
+    for name, value in (("b", 2.0), ("b_inverted", -2.0)):
+        write_volume(folder / f"average_{name}.mrc", np.full((16, 16, 16), value, np.float32), 2.0)
+    axes = figures_of(run_folder)["align_averages_side_by_side"]().axes
+    assert [ax.get_title() for ax in axes[:2]] == ["all", "b"] and len(axes) == 6
+    assert axes[1].images[0].get_array().max() == 2
 
 
 def test_particles_are_drawn_with_the_excluded_beside_them(run_folder):
