@@ -10,7 +10,6 @@ therefore every literal ``%`` doubled.
 import glob
 import json
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,10 +143,11 @@ def parse_values(words):
 
 def _read_template(path, text):
     # The host takes for the description every line above a "[" that a "{" follows.
-    start = re.search(r"^.*\[.*\n.*\{", text, re.MULTILINE)
-    if not start:
+    lines = text.split("\n")
+    start = next((i for i, line in enumerate(lines[:-1]) if "[" in line and "{" in lines[i + 1]), None)
+    if start is None:
         raise InputError(f"{path}: no list of protocols in this template")
-    description, body = text[: start.start()].strip(), text[start.start() :]
+    description, body = "\n".join(lines[:start]).strip(), "\n".join(lines[start:])
     try:
         body = body % os.environ
     except KeyError as error:

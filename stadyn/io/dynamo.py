@@ -32,7 +32,7 @@ POSE = ("dx", "dy", "dz", "tdrot", "tilt", "narot", "x", "y", "z")
 KEPT = {*POSE, "tag", "cc", "ftype", "ymintilt", "ymaxtilt", "tomo", "reg", "annotation", "otag", "apix"}
 FLAGS = {"aligned": 1, "averaged": 1, "xmintilt": 0, "xmaxtilt": 0, "cpu": 0}
 """Columns of no use outside Dynamo: worth a message only where they hold another value than every table does."""
-DIGITS = r"(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf)"
+DIGITS = r"(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|nan|inf)"
 NUMBER = re.compile(rf"([+-]?{DIGITS})(?:[+-]{DIGITS}[ij])?", re.IGNORECASE | re.ASCII)
 Y_TILT = 1
 """ftype of a missing wedge left by tilts about y."""

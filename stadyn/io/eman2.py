@@ -25,7 +25,7 @@ NOTE = (
 KEPT = ("cc", "classes", "pixel_sizes")
 ALIGNMENT = "xform.align3d"
 LARGEST = 1e15
-NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 
 
 def read_eman2(path, context):

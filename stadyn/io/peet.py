@@ -101,7 +101,11 @@ def _tomogram(model, context):
 
 
 def _read_csv(path):
-    lines = list(csv.reader(read_text(path, "motive list").splitlines()))
+    text = read_text(path, "motive list")
+    try:
+        lines = list(csv.reader(text.splitlines()))
+    except csv.Error as error:
+        raise InputError(f"{path} is not CSV ({error}): give PEET's motive list") from error
     rows = [row for row in lines if row and row[0].strip()]
     if rows and rows[0][0].strip().upper() == "CCC":
         rows = rows[1:]
