@@ -5,6 +5,7 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import sqlite3
 import sys
 import time
@@ -20,6 +21,8 @@ CAUSE = r"stadyn [a-z-]+: |([A-Za-z_]\w*\.)*\w*(Error|Exception|Interrupt)\b"
 """Lines of a log that say why: a job's own sentence, or the end of a traceback."""
 FULL = "database or disk is full|No space left on device|Disk quota exceeded"
 """What the host's database and the system say of a full disk."""
+NO_LOG_BYTES = 4096
+"""With less room not even a log tells that there is none."""
 POLL_SECONDS = 2.0
 """Between two looks at a run that a queue system holds; a local one is waited for."""
 
@@ -192,7 +195,7 @@ def failure(run):
         lines = [line for log in (stdout, stderr) for line in _lines(log) if re.match(CAUSE, line)]
         causes = [line for line in lines if not re.search(SAYS_LITTLE, line)]
         message = causes[-1] if causes else message or "it ended without a word"
-    if re.search(FULL, message):
+    if re.search(FULL, message) or shutil.disk_usage(run.getWorkingDir()).free < NO_LOG_BYTES:
         message = no_room(os.path.abspath(run.getWorkingDir()))
     return message, stderr if _lines(stderr) else stdout
 

@@ -179,6 +179,7 @@ GONE = "Command 'x' returned non-zero exit status 1."
         (GONE, f"ValueError: 3 is odd\nsubprocess.CalledProcessError: {GONE}", "ValueError: 3 is odd"),
         ("Process 7 not found running on the machine.", "stadyn align: box too large", "stadyn align: box too large"),
         ("", "nothing of use", "it ended without a word"),
+        ("", "sqlite3.OperationalError: database or disk is full", "no room is left on the disk of {folder}, free"),
     ],
 )  # fmt: skip
 def test_the_cause_of_a_failure_is_found(tmp_path, message, logged, told):
@@ -188,5 +189,7 @@ def test_the_cause_of_a_failure_is_found(tmp_path, message, logged, told):
         getErrorMessage=lambda: message,
         getStdoutLog=lambda: str(tmp_path / "run.stdout"),
         getStderrLog=lambda: str(tmp_path / "run.stderr"),
+        getWorkingDir=lambda: str(tmp_path),
     )
-    assert failure(run) == (told, str(tmp_path / "run.stderr"))
+    sentence, log = failure(run)
+    assert sentence.startswith(told.format(folder=tmp_path)) and log == str(tmp_path / "run.stderr")
