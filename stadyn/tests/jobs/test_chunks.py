@@ -12,6 +12,7 @@ import pytest
 from stadyn.__main__ import main
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
+from stadyn.io.mrc import write_volume
 from stadyn.io.results import read_result
 from stadyn.io.settings import read_settings, write_json
 from stadyn.jobs import align, chunks
@@ -268,3 +269,18 @@ def test_a_request_that_a_file_server_shows_late_is_read_later(tmp_path, whole, 
     align.run_settings({**whole, "output": str(tmp_path), "chunks": 1}, launcher=Threads())
     assert len(late) == 7  # sums and poses of three iterations, and the average
     assert_same(whole["output"], tmp_path)
+
+
+def test_groups_masks_references_and_local_scores_come_out_the_same(tmp_path):
+    planted = plant(150, BOX, snr=1.0, seed=3, tomogram_ids=("a", "b"))
+    start = misaligned(planted.truth, 5.0, 1.0)
+    settings = written(tmp_path, planted, start, rounds=[ROUND], group_by=["tomogram"], score="local", threads=2)
+    ball = np.sum((np.indices((BOX,) * 3) - BOX // 2) ** 2, axis=0) < 81
+    write_volume(tmp_path / "mask.mrc", ball.astype(np.float32), 5.0)
+    settings.update(mask=str(tmp_path / "mask.mrc"), reference={"*": str(tmp_path / "map.mrc")}, randomize_azimuth=True)
+    one = align.run_settings({**settings, "output": str(tmp_path / "one")})
+    four = align.run_settings({**settings, "output": str(tmp_path / "four"), "chunks": 4}, launcher=Threads())
+    assert np.array_equal(one.rotations, four.rotations) and np.array_equal(one.positions, four.positions)
+    assert np.array_equal(one.cc, four.cc) and np.abs(one.rotations - start.rotations).max() > 0.5
+    for name in ("average_a.mrc", "average_b.mrc"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "four" / name).read_bytes()
