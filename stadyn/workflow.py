@@ -48,7 +48,7 @@ class Field:
     def _boolean(self, text):
         known = {"true": "True", "yes": "True", "1": "True", "false": "False", "no": "False", "0": "False"}
         if text.lower() not in known:
-            raise InputError(f"{self.alias}={text[:40]}: {self.label} is true or false")
+            raise InputError(f"{self.alias}={' '.join(text.split())[:40]}: {self.label} is true or false")
         return known[text.lower()]
 
     def _number(self, text):
@@ -56,7 +56,8 @@ class Field:
             int(text) if self.type == INTEGER else float(text)
         except ValueError:
             what = "an integer" if self.type == INTEGER else "a number"
-            raise InputError(f"{self.alias}={text[:40]}: {self.label} is {what}") from None
+            shown = " ".join(text.split())[:40]
+            raise InputError(f"{self.alias}={shown}: {self.label} is {what}") from None
         return text
 
     def _path(self, text):
@@ -164,7 +165,7 @@ def _read_template(path, text):
 
 def _field(path, text):
     parts = text.split("|")
-    if len(parts) != 4 or not parts[2].isdigit() or int(parts[2]) >= len(TYPE_NAMES) or not parts[3]:
+    if len(parts) != 4 or parts[2] not in map(str, range(len(TYPE_NAMES))) or not parts[3]:
         shown = " ".join(text.split())[:60]
         raise InputError(f"{path}: field ~{shown}~ is not ~label|default|type|alias~ with a type from 0 to 6")
     return Field(parts[0], parts[1], int(parts[2]), parts[3])

@@ -59,7 +59,7 @@ def read_pytom(path, context):
         messages.append(f"elements with no place in stadyn were left behind: {', '.join(others)}")
     wedges = _wedges(ids, columns.numbers("angle1", finite=False), columns.numbers("angle2", finite=False))
     classes = columns.texts("class")
-    whole = np.char.isdigit(classes) & (np.char.str_len(classes) <= LONGEST_NUMBER)
+    whole = np.array([c.isascii() and c.isdigit() and len(c) <= LONGEST_NUMBER for c in classes])
     if not whole.all() and any(classes[~whole] != ""):
         messages.append("classes that are not whole numbers became 0")
     classes = np.where(whole, classes, "0").astype(np.int64)

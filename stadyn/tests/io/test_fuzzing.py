@@ -30,6 +30,10 @@ DIGITS = "9" * 5000
 LONG = "A" * 10000
 SIZES = "_rlnTomoName\n_rlnTomoTiltSeriesStarFile\nTS_01 "
 STAR30 = readers.RELION_30.rpartition("1 0 -1")[0].replace("5.4", "5.4e4")
+PYTOM = (
+    '<ParticleList><Particle Filename="a_1.em"><Rotation Z1="0" Z2="0" X="0"/><PickPosition Origin="t" X="1" Y="2" '
+    'Z="3"/><Class Name="%s"/></Particle></ParticleList>'
+)
 ATOM = "ATOM      1  CA  ALA A   1    "
 
 
@@ -78,6 +82,9 @@ FOUND = [
     (read_workflow, "w.json", "[\udcff]", "is not text at byte 1"),
     (read_workflow, "w.json.template", '[\n {"a": "%%(%s)s"}]' % LONG, "set the environment variable"),
     (read_workflow, "w.json.template", '[\n {"a": "~%s|1|9|a~"}]' % LONG, "is not ~label"),
+    (read_workflow, "w.json.template", '[\n {"a": "~S|1|²|a~"}]', "is not ~label"),
+    (filled_of, "w.json.template", '[\n {"a": "~S|AAA\nB|1|a~"}]', "a=AAA B: S is true or false"),
+    (particles_of, "a.xml", PYTOM % "²", None),
     (filled_of, "w.json.template", '[\n {"a": "~S|%s|3|a~"}]' % LONG, "S is an integer"),
     (particles_of, "a.tbl", f"{'1' * 200_000}x " + "0 " * 25 + "\n", "line 1 holds .*, which is not a number"),
     (particles_of, "a.csv", 'CCC,"' + "1" * 200_000, "is not CSV"),
