@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A crew of jobs, on other nodes as a rule, that share the particles of a group; a lost one's chunk is done again."""
 
+import contextlib
 import secrets
 import shutil
 import sys
@@ -99,7 +100,8 @@ class ChunkCrew:
     def close(self, finished=False):
         """Let the workers go; what they gave is kept unless the alignment is `finished`."""
         self._ended.set()
-        self.exchange.tell(self._session, ended=True)
+        with contextlib.suppress(InputError):  # a full disk: they are stopped below
+            self.exchange.tell(self._session, ended=True)
         deadline = time.monotonic() + LEAVE_SECONDS
         while time.monotonic() < deadline and any(self.launcher.ended(w) is None for w in self._idle):
             time.sleep(0.1)
