@@ -9,7 +9,7 @@ import pytest
 import stadyn
 
 FOLDER = Path(stadyn.__file__).parent / "viewers"
-PREVIEWS = {"previews.py", "rounds_table.py"}
+PREVIEWS = {"form_input.py", "previews.py", "rounds_table.py"}
 """What the wizards show is worked out while a slider moves; nothing of it is a result."""
 FILES = sorted(path for path in FOLDER.glob("*.py") if path.name not in PREVIEWS)
 
