@@ -22,7 +22,7 @@ TILT = (0.9, 0.1, 2.0)
 TURN = (0.8, 0.25, 2.5)
 SHAPES = (IN_PLANE, ACROSS, TILT, TURN)
 WIDTHS = (0.048, 0.028, 1.55, 2.2)
-"""Of the four to begin with, and where there are too few pairs to measure: spacings, spacings, degrees, degrees. The
+"""Of the four, the least that is taken for them: spacings, spacings, degrees, degrees. The
 first is what immature HIV-1 shows: 2 Å in 75 to each side."""
 MEDIANS = (1.1774, 0.6745, 1.1774, 0.6745)
 """Of the length of a Gaussian vector of two, and of one, dimensions, in standard deviations."""
@@ -158,7 +158,9 @@ def _measured(lengths, weight, tomograms):
         for kind, median in enumerate(MEDIANS):
             order = rows[np.argsort(lengths[kind, rows])]
             total = np.cumsum(weight[order])
-            widths[kind, rows] = lengths[kind, order[np.searchsorted(total, total[-1] / 2)]] / median
+            measured = lengths[kind, order[np.searchsorted(total, total[-1] / 2)]] / median
+            # Never less than usual: where most pairs fit very well, the few at cracks would seem strays.
+            widths[kind, rows] = max(measured, WIDTHS[kind])
     return widths
 
 
