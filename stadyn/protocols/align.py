@@ -12,7 +12,7 @@ from tomo.objects import AverageSubTomogram, SetOfAverageSubTomograms, SetOfCoor
 
 from stadyn.convert.averages import average_paths, map_path
 from stadyn.core.errors import InputError
-from stadyn.core.passes import SCORES
+from stadyn.core.passes import LOCAL, SCORES
 
 from .averages import HALVES, average_halves_together, check_halves, define_averages, group_names
 from .base import StadynProtocol, inside_tomograms
@@ -35,6 +35,7 @@ from .forms import (
     add_viewing_lowpass,
 )
 from .rounds import add_rounds, rounds_of
+from .words import counted, listed
 
 JOB = "align"
 REFERENCE_FILTERS = ["lowpass", "fsc"]
@@ -242,25 +243,34 @@ class StadynProtAlign(StadynProtocol):
             rounds = self._rounds() if self.given("inputParticles") is not None else []
         except InputError:
             rounds = []
+        figures = self.loadSummary()
+        who = counted(figures["particles_in"], "particle") if figures else "Particles"
+        apart = {PER_TOMOGRAM: ", each tomogram apart,", PER_HALF: ", each half apart,"}.get(self.groups.get(), "")
+        start = "their own average" if self.given("inputReference") is None else "a reference"
         return [
-            f"Round {number}: {r['iterations']} iterations, cone {r['cone_range_deg']:g} degrees, in-plane "
-            f"{r['inplane_range_deg']:g} degrees, shifts up to {max(r['shift_limit_angst']):g} Å, low-pass "
-            f"{r['lowpass_angst']:g} Å, symmetry {r['symmetry']}."
-            for number, r in enumerate(rounds, 1)
+            f"{who} were aligned{apart} to {start}, averaged anew after each iteration, by their cross-correlation "
+            f"within the Fourier coefficients that their tilt range sampled, in {counted(len(rounds), 'round')}.",
+            *(
+                f"Round {number}: {counted(r['iterations'], 'iteration')}, cone of {r['cone_range_deg']:g}°, in-plane "
+                f"range of {r['inplane_range_deg']:g}°, shifts up to {max(r['shift_limit_angst']):g} Å, low-pass "
+                f"{r['lowpass_angst']:g} Å, symmetry {r['symmetry']}."
+                for number, r in enumerate(rounds, 1)
+            ),
         ]
 
     def _citations(self):
-        return [*super()._citations(), "Foerster2005", *(["Scheres2012"] if self.groups == PER_HALF else [])]
+        local = ["Roseman2003"] if SCORES[self.score.get()] == LOCAL else []
+        return [*super()._citations(), "Foerster2005", *local, *(["Scheres2012"] if self.groups == PER_HALF else [])]
 
     def _summaryLines(self, figures):
         if not figures:
             return []
         lines = [
-            f"{figures['particles_in']} particles aligned in {figures['rounds']} rounds, mean cross-correlation "
-            f"{figures['mean_cc']:.3f}."
+            f"{counted(figures['particles_in'], 'particle')} aligned in {counted(figures['rounds'], 'round')}, mean "
+            f"cross-correlation {figures['mean_cc']:.3f}."
         ]
         if len(figures["groups"]) > 1:
-            lines.append(f"Apart from each other: {', '.join(figures['groups'])}.")
+            lines.append(f"Apart from each other: {listed(figures['groups'])}.")
         lost = figures["particles_in"] - figures["particles_out"]
         return lines + ([f"{lost} particles left their tomogram and were dropped."] if lost else [])
 

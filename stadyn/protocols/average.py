@@ -23,6 +23,7 @@ from .forms import (
     add_viewing_lowpass,
 )
 from .ranges import symmetry_check
+from .words import counted, listed
 
 JOB = "average"
 
@@ -121,8 +122,10 @@ class StadynProtAverage(StadynProtocol):
         return averaging_warnings(self, *sizes, times=1 + (self.groups == PER_HALF))
 
     def _methods(self):
+        figures = self.loadSummary()
+        who = counted(figures["particles"], "particle") if figures else "Particles"
         return [
-            f"Particles were averaged with symmetry {self.symmetry.get()}, compensating in Fourier space for their "
+            f"{who} were averaged with symmetry {self.symmetry.get()}, compensating in Fourier space for their "
             "missing wedges."
         ]
 
@@ -130,5 +133,6 @@ class StadynProtAverage(StadynProtocol):
         if not figures:
             return []
         groups = figures["groups"]
-        lines = [f"{figures['particles']} particles, symmetry {self.symmetry.get()}, box {self.boxSize.get():g} Å."]
-        return lines + ([f"One average each of {', '.join(groups)}."] if len(groups) > 1 else [])
+        how = f"symmetry {self.symmetry.get()}, box {self.boxSize.get():g} Å"
+        lines = [f"{counted(figures['particles'], 'particle')}, {how}."]
+        return lines + ([f"One average each of {listed(groups)}."] if len(groups) > 1 else [])

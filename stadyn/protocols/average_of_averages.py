@@ -26,6 +26,7 @@ from .presets import STAGE_FIRST
 from .ranges import symmetry_check
 from .rounds import add_rounds, rounds_of
 from .viewing import write_inverted
+from .words import counted, decimal
 
 JOB = "align"
 
@@ -152,10 +153,10 @@ class StadynProtAverageOfAverages(StadynProtocol):
     def _summaryLines(self, figures):
         lines = [f"{figures['averages']} averages aligned to each other."] if "averages" in figures else []
         for move in figures.get("moves", []):
-            shift = ", ".join(f"{v:.1f}" for v in move["shift_angst"])
+            shift = ", ".join(decimal(v, 1) for v in move["shift_angst"])
             lines.append(
-                f"{move['tomogram']}: shift ({shift}) Å, tilt {move['tilt_deg']:.1f}°, "
-                f"in-plane {move['inplane_deg']:.1f}°, CC {move['cc']:.3f}"
+                f"{move['tomogram']}: shift ({shift}) Å, tilt {decimal(move['tilt_deg'], 1)}°, "
+                f"in-plane {decimal(move['inplane_deg'], 1)}°, CC {move['cc']:.3f}."
             )
         if "unit_cells" in figures:
             cells = os.path.abspath(self.resultPath("unit_cells.cmm"))
@@ -165,10 +166,17 @@ class StadynProtAverageOfAverages(StadynProtocol):
         return lines
 
     def _methods(self):
+        figures = self.loadSummary()
+        count, cells = f"{figures['averages']} " if "averages" in figures else "", ""
+        if "unit_cells" in figures:
+            cells = f" It shows {counted(figures['unit_cells'], 'unit cell')}, {figures['spacing_angst']:.1f} Å apart."
         return [
-            "The averages of the tomograms were aligned to each other without a missing wedge, and averaged, to mark "
-            "the unit cells of the lattice only once."
+            f"The averages of the {count}tomograms were aligned to each other without a missing wedge, and averaged, "
+            f"to mark the unit cells of the lattice only once.{cells}"
         ]
+
+    def _citations(self):
+        return [*super()._citations(), "Foerster2005"]
 
 
 def add_cells(form):

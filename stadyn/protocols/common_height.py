@@ -152,4 +152,7 @@ class StadynProtCommonHeight(StadynProtocol):
         return averaging_warnings(self, *sizes)
 
     def _methods(self):
-        return ["Particles were shifted along z, tomogram by tomogram, to the height of a synthetic reference."]
+        heights = [abs(height["shift_angst"]) for height in self.loadSummary().get("heights", {}).values()]
+        most = f", by up to {max(heights):.1f} Å," if heights else ""
+        kind = "a synthetic reference" if self.given("inputReference") is None else "a reference"
+        return [f"Particles were shifted along z, tomogram by tomogram{most} to the height of {kind}."]

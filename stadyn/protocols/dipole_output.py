@@ -7,6 +7,8 @@ from tomo.objects import SetOfMeshes
 from stadyn.convert.meshes import write_dipoles
 from stadyn.io.dipoles import write_dipoles as write_dipole_file
 
+from .words import counted
+
 POINT_SIZE = 20
 """Pixels; only how large viewers draw a point."""
 
@@ -39,6 +41,17 @@ def dipole_lines(figures):
     if "vlps" not in figures:
         return []
     return [
-        f"{figures['vlps']} virus-like particles in {figures['tomograms']} tomograms, mean radius "
-        f"{figures['mean_radius_angst']:.0f} Å."
+        f"{counted(figures['vlps'], 'virus-like particle')} in {counted(figures['tomograms'], 'tomogram')}, mean "
+        f"radius {figures['mean_radius_angst']:.0f} Å."
+    ]
+
+
+def dipole_methods(figures):
+    """How VLPs were marked, with the figures that `define_dipoles` kept."""
+    if "vlps" not in figures:
+        return ["Each virus-like particle was marked by its centre and a point of its surface."]
+    return [
+        f"In {counted(figures['tomograms'], 'tomogram')}, {counted(figures['vlps'], 'virus-like particle')} with a "
+        f"mean radius of {figures['mean_radius_angst']:.0f} Å were marked, each by its centre and a point of its "
+        "surface."
     ]

@@ -14,6 +14,7 @@ from stadyn.io.settings import read_settings
 from .base import StadynProtocol, tomogram_settings
 from .dipole_output import define_dipoles, dipole_lines
 from .forms import add_machine, add_number, add_tomograms
+from .words import counted
 
 JOB = "find-shells"
 
@@ -102,5 +103,5 @@ class StadynProtFindShells(StadynProtocol):
         lines = dipole_lines(figures)
         for name, scores in figures.get("scores", {}).items():
             reach = f", scores {min(scores):.1f} to {max(scores):.1f}" if scores else ""
-            lines.append(f"{name}: {len(scores)} shells{reach}.")
+            lines.append(f"{name}: {counted(len(scores), 'shell')}{reach}.")
         return lines

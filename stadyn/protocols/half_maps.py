@@ -28,6 +28,7 @@ from .forms import add_averaging, add_box, add_mask, add_number, add_particles, 
 from .ranges import symmetry_check
 from .select_cc import check_particles
 from .viewing import write_inverted
+from .words import decimal
 
 HALF_MAPS = {"odd": "stadyn_half1_class001_unfil.mrc", "even": "stadyn_half2_class001_unfil.mrc"}
 """RELION's names: half-map 1 is the odd one."""
@@ -173,11 +174,11 @@ class StadynProtHalfMaps(StadynProtocol):
     def _summaryLines(self, figures):
         if "particles" not in figures:
             return []
-        shift = ", ".join(f"{v:.2f}" for v in figures["even_to_odd_shift_angst"])
+        shift = ", ".join(decimal(v, 2) for v in figures["even_to_odd_shift_angst"])
         return [
             f"{figures['particles']} particles: {figures['odd']} odd, {figures['even']} even.",
-            f"Even to odd: shift ({shift}) Å, tilt {figures['even_to_odd_tilt_deg']:.2f}°, in-plane "
-            f"{figures['even_to_odd_inplane_deg']:.2f}°, CC {figures['even_to_odd_cc']:.3f}.",
+            f"Even to odd: shift ({shift}) Å, tilt {decimal(figures['even_to_odd_tilt_deg'], 2)}°, in-plane "
+            f"{decimal(figures['even_to_odd_inplane_deg'], 2)}°, CC {figures['even_to_odd_cc']:.3f}.",
             "The maps are inverted: protein is bright.",
         ]
 
@@ -189,7 +190,12 @@ class StadynProtHalfMaps(StadynProtocol):
         return averaging_warnings(self, *sizes, times=3)
 
     def _methods(self):
+        figures = self.loadSummary()
+        sizes = f" of {figures['odd']:,} and {figures['even']:,} particles" if "odd" in figures else ""
         return [
-            "The even half-map was aligned to the odd one, and both halves and the full set were averaged again from "
-            "the transformed particles."
+            f"The even half-map was aligned to the odd one, and both halves{sizes} and the full set were averaged "
+            f"again from the transformed particles, with symmetry {self.symmetry.get()}."
         ]
+
+    def _citations(self):
+        return [*super()._citations(), "Scheres2012"]

@@ -15,7 +15,7 @@ from stadyn.io.dipole_files import MODELS, read_dipole_file
 from stadyn.io.dipoles import check_dipoles, read_dipoles
 
 from .base import StadynProtocol
-from .dipole_output import define_dipoles, dipole_lines
+from .dipole_output import define_dipoles, dipole_lines, dipole_methods
 from .forms import add_input, add_tomograms
 
 FROM_FILE, FROM_POINTS = range(2)
@@ -126,7 +126,7 @@ class StadynProtImportDipoles(StadynProtocol):
                 read_dipoles(name)
 
     def _methods(self):
-        return ["Each virus-like particle was marked by its centre and a point of its surface."]
+        return dipole_methods(self.loadSummary())
 
     def _citations(self):
         return [*super()._citations(), "CastanoDiez2017"]

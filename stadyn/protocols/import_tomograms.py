@@ -19,6 +19,7 @@ from stadyn.io.volume_lists import ListedVolume, read_doc, read_vll
 
 from .base import StadynProtocol
 from .forms import add_number
+from .words import counted
 
 ENDINGS = (".mrc", ".rec", ".map", ".em")
 
@@ -92,7 +93,8 @@ class StadynProtImportTomograms(StadynProtocol):
         output = self.createSet(SetOfTomograms)
         append_tomograms(output, tomograms, ctf_corrected=self.ctfCorrected.get())
         self._defineOutputs(**{ImportTomogramsOutputs.tomograms.name: output})
-        self.saveSummary(tomograms=[tomogram.id for tomogram in tomograms])
+        tilts = sorted({(tomogram.wedge.min_deg, tomogram.wedge.max_deg) for tomogram in tomograms})
+        self.saveSummary(tomograms=[tomogram.id for tomogram in tomograms], tilt_ranges_deg=tilts)
 
     def _linked(self, tomogram):
         link = self.resultPath(os.path.basename(tomogram.path))
@@ -160,11 +162,16 @@ class StadynProtImportTomograms(StadynProtocol):
         return [self._tomograms]
 
     def _methods(self):
-        tilts = f"{self.tiltMin.get():g} to {self.tiltMax.get():g} degrees"
-        return [f"Tomograms of {self.pixelSize.get():g} Å a pixel, tilted from {tilts}, were imported."]
+        count = counted(len(figures["tomograms"]), "tomogram") if (figures := self.loadSummary()) else "Tomograms"
+        return [f"{count} of {self.pixelSize.get():g} Å a pixel, tilted from {self._tilts(figures)}, were used."]
+
+    def _tilts(self, figures):
+        ranges = figures.get("tilt_ranges_deg", [(self.tiltMin.get(), self.tiltMax.get())])
+        return " or ".join(f"{low:g} to {high:g}°" for low, high in ranges)
 
     def _summaryLines(self, figures):
         if not figures:
             return []
         names = figures["tomograms"]
-        return [f"{len(names)} tomograms of {self.pixelSize.get():g} Å a pixel: {', '.join(names)}."]
+        what = f"{counted(len(names), 'tomogram')} of {self.pixelSize.get():g} Å a pixel"
+        return [f"{what}, tilted from {self._tilts(figures)}: {', '.join(names)}."]

@@ -82,15 +82,20 @@ class StadynProtLatitudeFilter(StadynProtocol):
         return [lambda: check_particles(self.given("inputParticles"))]
 
     def _summaryLines(self, figures):
-        lines = [f"{figures['particles']} particles kept, {figures['excluded']} excluded."] if figures else []
+        lines = [f"{figures['particles']:,} particles kept, {figures['excluded']} excluded."] if figures else []
         for name, group in figures.get("groups", {}).items():
             threshold = f"{group['threshold']:.4f}" if group["threshold"] is not None else "none"
             kept, excluded = group["kept"], group["excluded"]
-            lines.append(f"{name}: threshold {threshold} of the normalised CC; {kept} kept, {excluded} excluded.")
+            tomogram, _, half = name.rpartition("_")
+            where = tomogram if half == HALF_NAMES[0] else f"{tomogram}, {half} half"
+            lines.append(f"{where}: threshold {threshold} of the normalised CC; {kept} kept, {excluded} excluded.")
         return lines
 
     def _methods(self):
+        figures = self.loadSummary()
+        total = figures.get("particles", 0) + figures.get("excluded", 0)
         return [
             "In each tomogram and half, particles whose cross-correlation, normalised for their latitude on the VLP, "
-            f"lay more than {self.deviations.get():g} standard deviations under the mean were dropped."
+            f"lay more than {self.deviations.get():g} standard deviation{'' if self.deviations == 1 else 's'} under "
+            "the mean were dropped" + (f": {figures['excluded']:,} of {total:,}." if figures else ".")
         ]

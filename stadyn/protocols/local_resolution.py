@@ -115,9 +115,10 @@ class StadynProtLocalResolution(StadynProtocol):
         ]
 
     def _methods(self):
-        return [
-            f"Local resolution was estimated in windows of {self.window.get():g} Å at FSC {self.threshold.get():g}."
-        ]
+        median = self.loadSummary().get("median_angst")
+        found = f"; its median is {median:.2f} Å" if median else ""
+        window, threshold = self.window.get(), self.threshold.get()
+        return [f"Local resolution was estimated in windows of {window:g} Å at FSC {threshold:g}{found}."]
 
     def _citations(self):
         return [*super()._citations(), "Cardone2013"]

@@ -205,10 +205,21 @@ class StadynProtMask(StadynProtocol):
     def _summaryLines(self, figures):
         if "volume_angst3" not in figures:
             return []
-        lines = [f"{SHAPES[self.shape.get()]}, {figures['volume_angst3'] / 1e3:.0f} nm³."]
+        lines = [f"A {self._described()}; {figures['volume_angst3'] / 1e3:.0f} nm³."]
         if "surface_radius_angst" in figures:
             lines.append(f"It follows a sphere of {figures['surface_radius_angst'] / 10:.1f} nm radius.")
-        return lines + figures["warnings"]
+        return lines + [f"Warning: {sentence}." for sentence in figures["warnings"]]
 
     def _methods(self):
-        return [f"A soft mask was made: {SHAPES[self.shape.get()]}."]
+        return [f"The mask was a {self._described()}."]
+
+    def _described(self):
+        """The shape with its lengths."""
+        kind, soft = self.shape.get(), f"a soft edge of {self.softEdge.get():g} Å"
+        if kind == FILTERED:
+            return (
+                f"{SHAPES[kind]}: low-pass {self.lowpass.get():g} Å, until it held all within "
+                f"{self.cellRadius.get():g} Å of the centre, extended by {self.extend.get():g} Å, with {soft}"
+            )
+        ends = f", from {self.zMin.get():g} to {self.zMax.get():g} Å along z" if kind != SPHERE else ""
+        return f"{SHAPES[kind]} of {self.radius.get():g} Å radius{ends}, with {soft}"

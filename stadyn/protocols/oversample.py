@@ -17,6 +17,7 @@ from .base import StadynProtocol, inside_tomograms
 from .cost_warnings import particle_warnings, when_known
 from .estimates import points_on_spheres
 from .forms import WRITTEN_BOX_HELP, add_box, add_input, add_number, add_random_azimuth, add_seed
+from .words import counted
 
 
 class OversampleOutputs(Enum):
@@ -106,7 +107,12 @@ class StadynProtOversample(StadynProtocol):
         return particle_warnings(count, "Twice the spacing makes a quarter of them.")
 
     def _methods(self):
-        return [f"The surfaces were oversampled with points {self.spacing.get():g} Å apart along the outward normal."]
+        points = self.loadSummary().get("points", {})
+        total = f"{counted(sum(points.values()), 'point')}, " if points else "points "
+        return [
+            f"The surfaces were oversampled with {total}{self.spacing.get():g} Å apart, their z axes along the outward "
+            "normals" + (" and their azimuths at random." if self.randomAzimuth else ".")
+        ]
 
     def _citations(self):
         return [*super()._citations(), "CastanoDiez2017"]
@@ -114,7 +120,9 @@ class StadynProtOversample(StadynProtocol):
     def _summaryLines(self, figures):
         if not figures:
             return []
-        lines = [f"{name}: {count} points" for name, count in figures["points"].items()]
+        total = counted(sum(figures["points"].values()), "point")
+        lines = [f"{total} in {counted(len(figures['points']), 'tomogram')}, {self.spacing.get():g} Å apart."]
+        lines += [f"{name}: {counted(count, 'point')}." for name, count in figures["points"].items()]
         if figures["outside"]:
             lines.append(f"{figures['outside']} points outside of their tomogram were left out.")
         return lines

@@ -12,7 +12,7 @@ from stadyn.io.dipoles import check_dipoles, read_dipoles
 from stadyn.io.dipoles import write_dipoles as write_dipole_file
 
 from .base import StadynProtocol, tomogram_settings
-from .dipole_output import define_dipoles, dipole_lines
+from .dipole_output import define_dipoles, dipole_lines, dipole_methods
 from .forms import add_input, add_tomograms
 
 PICKS = "picks.csv"
@@ -79,7 +79,7 @@ class StadynProtPickDipoles(StadynProtocol):
         return [*super()._citations(), "CastanoDiez2017"]
 
     def _methods(self):
-        return ["Each virus-like particle was marked by its centre and a point of its surface."]
+        return dipole_methods(self.loadSummary())
 
     def _summaryLines(self, figures):
         return dipole_lines(figures)

@@ -177,22 +177,39 @@ class StadynProtPostprocess(StadynProtocol):
             return []
         cones = figures.get("directional_resolution_angst", {})
         return [
-            f"Resolution {figures['resolution_angst']:.2f} Å at FSC 0.143.",
+            f"Resolution {figures['resolution_angst']:.2f} Å at FSC 0.143{self._limit(figures['resolution_angst'])}.",
             *([f"In cones: {', '.join(f'{n} {r:.2f} Å' for n, r in cones.items())}."] if cones else []),
             *_guinier_lines(figures),
-            f"B-factor {figures['b_factor']:.0f} Å², low-pass {figures['lowpass_angst']:.2f} Å"
+            f"{_sharpening(figures)}, low-pass {figures['lowpass_angst']:.2f} Å"
             + (", hand flipped." if figures["hand_flipped"] else "."),
-            *figures["warnings"],
+            *(f"Warning: {sentence}." for sentence in figures["warnings"]),
         ]
 
+    def _limit(self, resolution):
+        """A word about a resolution that is the pixel's own."""
+        finest = 2 * float(self.given("inputMap").getSamplingRate()) if self.given("inputMap") else 0.0
+        return ", the finest that the pixel allows" if resolution <= 1.01 * finest else ""
+
     def _methods(self):
+        figures = self.loadSummary()
+        if "resolution_angst" not in figures:
+            return []
+        sharpened = _sharpening(figures)
         return [
-            "The resolution was estimated by the mask-corrected FSC of the half-maps at 0.143; the map was sharpened "
-            "by a B-factor and low-passed to the resolution."
+            f"The resolution is {figures['resolution_angst']:.2f} Å, where the FSC of the half-maps, corrected for the "
+            f"mask by random phases, falls to 0.143. The final map was low-passed to "
+            f"{figures['lowpass_angst']:.2f} Å and {sharpened[0].lower()}{sharpened[1:]}."
         ]
 
     def _citations(self):
         return [*super()._citations(), "Rosenthal2003", "Chen2013"]
+
+
+def _sharpening(figures):
+    """How the final map was sharpened, in words."""
+    if figures["b_factor"] == 0:
+        return "Not sharpened"
+    return f"Sharpened by a B-factor of {figures['b_factor']:.0f} Å²"
 
 
 def _guinier_lines(figures):

@@ -201,13 +201,20 @@ class StadynProtRecentre(StadynProtocol):
         return [*checks, symmetry_check(self.axisSymmetry.get())] if self._automatic() else checks
 
     def _methods(self):
-        return ["The average was centred on a unit cell of the lattice, with its particles, which were averaged anew."]
+        figures, how = self.loadSummary(), ""
+        if "shift_angst" in figures:
+            moved = np.linalg.norm(figures["shift_angst"])
+            how = f" by a shift of {moved:.1f} Å and a tilt of {figures['tilt_deg']:.1f}°"
+        return [
+            f"The average was centred on a unit cell of the lattice{how}, with its particles, which were averaged anew "
+            f"with symmetry {self.averageSymmetry.get()}."
+        ]
 
     def _summaryLines(self, figures):
         if "particles_out" not in figures:
             return []
         x, y, z = figures["shift_angst"]
-        lines = [f"Centre moved by ({x:.1f}, {y:.1f}, {z:.1f}) Å, normal tilted by {figures['tilt_deg']:.1f} degrees."]
+        lines = [f"Centre moved by ({x:.1f}, {y:.1f}, {z:.1f}) Å, normal tilted by {figures['tilt_deg']:.1f}°."]
         if figures["symmetry_cc"] is not None:
             lines.append(f"Self-correlation about the axis: {figures['symmetry_cc']:.2f} of at most 1.")
         lost = figures["particles_in"] - figures["particles_out"]

@@ -151,7 +151,7 @@ class StadynProtSelectCC(StadynProtocol):
         return [symmetry_check(self.symmetry.get()), lambda: parse_thresholds(self.threshold.get())]
 
     def _summaryLines(self, figures):
-        lines = [f"{figures['particles']} particles kept, {figures['excluded']} excluded."] if figures else []
+        lines = [f"{figures['particles']:,} particles kept, {figures['excluded']:,} excluded."] if figures else []
         for name, cut in figures.get("thresholds", {}).items():
             fitted = cut["two_populations"] and not cut["message"].startswith("threshold")
             how = f"threshold {cut['threshold']:.4f}" if fitted else cut["message"]
@@ -166,9 +166,17 @@ class StadynProtSelectCC(StadynProtocol):
         return averaging_warnings(self, *sizes, times=2 * (1 + self.rebuilds.get()))
 
     def _methods(self):
+        figures, radius = self.loadSummary(), self.maskRadius.get()
+        under = f" under a soft sphere of {radius:g} Å" if radius and self.given("inputMask") is None else ""
+        cut = f"a threshold at the minimum between two fitted Gaussians plus {self.margin.get():g}"
+        if (self.threshold.get() or "").strip():
+            cut = f"the threshold {self.threshold.get().strip()}"
+        kept = ""
+        if figures:
+            kept = f", which kept {figures['particles']:,} of {figures['particles'] + figures['excluded']:,}"
         return [
-            "Particles were selected in each tomogram by their cross-correlation under a mask of one unit cell, with a "
-            "threshold at the minimum between two fitted Gaussians."
+            f"Particles were selected in each tomogram by their cross-correlation at {self.lowpass.get():g} Å{under}, "
+            f"with {cut}{kept}."
         ]
 
 

@@ -18,6 +18,7 @@ from stadyn.io.results import write_result
 from .base import StadynProtocol
 from .forms import PARTICLE_CLASSES, add_exclusion_radius, add_seed
 from .select_cc import check_particles
+from .words import counted
 
 CHOICES = ["odd and even numbers", "whole VLPs", "whole tomograms"]
 
@@ -139,9 +140,15 @@ class StadynProtSplitHalves(StadynProtocol):
         if not figures:
             return []
         return [
-            f"{figures['particles']} particles of {figures['sets']} sets; {figures['duplicates']} duplicates removed.",
+            f"{counted(figures['particles'], 'particle')} of {counted(figures['sets'], 'set')}; "
+            f"{counted(figures['duplicates'], 'duplicate')} removed.",
             f"{figures['odd']} odd, {figures['even']} even, split by {CHOICES[self.splitBy.get()]}.",
         ]
 
     def _methods(self):
-        return ["The particles of all tomograms were merged and split into two halves that share nothing from then on."]
+        figures = self.loadSummary()
+        sizes = f" of {figures['odd']:,} and {figures['even']:,}" if figures else ""
+        return [
+            f"The particles of all tomograms were merged and split, by {CHOICES[self.splitBy.get()]}, into two halves"
+            f"{sizes} that share nothing from then on."
+        ]

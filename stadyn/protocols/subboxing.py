@@ -21,6 +21,7 @@ from .cost_warnings import particle_warnings, when_known
 from .forms import add_input, add_number, add_particles
 from .ranges import symmetry_check
 from .unit_cells import HALF_SPACING, expected_particles, find_candidates, marker_file, typed_markers
+from .words import counted
 
 
 class SubboxingOutputs(Enum):
@@ -192,12 +193,19 @@ class StadynProtSubboxing(StadynProtocol):
         return [
             f"{figures['unit_cells']} unit cells, {figures['spacing_angst']:.1f} Å apart, in each of "
             f"{figures['parents']} particles; {figures.get('off_the_surface', 0)} others lay off their VLP's surface.",
-            f"{figures['particles']} particles from {figures['candidates']} candidates: {figures['outside']} lay "
-            f"outside their tomogram, the others within {figures['exclusion_radius_angst']:.1f} Å of a better one.",
+            f"{counted(figures['particles'], 'particle')} from {counted(figures['candidates'], 'candidate')}: "
+            f"{figures['outside']} lay outside their tomogram, the others within "
+            f"{figures['exclusion_radius_angst']:.1f} Å of a better one.",
         ]
 
     def _methods(self):
+        figures = self.loadSummary()
+        if "particles" not in figures:
+            return []
         return [
-            "Unit cells marked in the average of averages were mapped to the tomograms by subboxing in two steps; "
-            "candidates within the exclusion radius of a better-aligned one were removed."
+            f"The {counted(figures['unit_cells'], 'unit cell')} marked in the average of averages, "
+            f"{figures['spacing_angst']:.1f} Å apart, were mapped to the tomograms by subboxing in two steps, through "
+            f"{counted(figures['parents'], 'aligned particle')}. Of {counted(figures['candidates'], 'candidate')}, "
+            f"those within {figures['exclusion_radius_angst']:.1f} Å of a better-aligned one were removed, which left "
+            f"{counted(figures['particles'], 'particle')}."
         ]
