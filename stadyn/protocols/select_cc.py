@@ -107,7 +107,7 @@ class StadynProtSelectCC(StadynProtocol):
             return map_path(self.given("inputMask"))[0]
         if self.maskRadius.get() == 0:
             return None
-        box = 2 * round(self.boxSize.get() / pixel_size / 2)
+        box = 2 * max(1, round(self.boxSize.get() / pixel_size / 2))  # the job refuses a box that is too small
         path = self.resultPath("unit_cell_mask.mrc")
         mask = sphere(box, self.maskRadius.get() / pixel_size, MASK_EDGE_ANGST / pixel_size)
         write_volume(path, mask, pixel_size, label="stadyn mask of one unit cell")

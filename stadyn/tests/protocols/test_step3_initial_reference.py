@@ -109,7 +109,7 @@ def test_axis_is_found_automatically(project, simulated, true_average):
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"preset": 0, "coneRange": "20 10", "iterations": "3 3 3"}, 'Cone range (degrees) "20 10" has 2 values'),
+        ({"preset": 0, "coneRange": "20 10", "iterations": "3 3 3"}, 'Cone range (°) "20 10" has 2 values'),
         ({"preset": 0, "lowpass": "thirty"}, 'Low-pass (Å) "thirty"'),
         ({"preset": 0, "symmetry": "D6"}, "D6"),
     ],
