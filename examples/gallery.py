@@ -59,7 +59,7 @@ WIZARDS = (
     ("6 Select by CC", "exclusionRadius", "wizard_exclusion_radius"),
     ("7 Align halves", "iterations", "wizard_rounds"),
 )
-VIEWER_FORM = ("6 Select by CC", "viewer_form")
+VIEWER_FORM = ("5 Align candidates", "viewer_form")
 
 
 def main():

@@ -11,6 +11,8 @@ from stadyn.core.errors import InputError
 from stadyn.plots.saving import save_figure
 
 PICTURE_FOLDER = "pictures"
+PROGRAMS = "3D programs"
+"""The last section of a form, wherever it stands among the others: it opens what the others show."""
 
 
 class FigureView(View):
@@ -103,7 +105,7 @@ class ResultsViewer(ProtocolViewer):
     def _available(self):
         there = {
             label: [picture for picture in pictures if picture.available(self.protocol)]
-            for label, pictures in self._sections.items()
+            for label, pictures in sorted(self._sections.items(), key=lambda section: section[0] == PROGRAMS)
         }
         return {label: pictures for label, pictures in there.items() if pictures}
 

@@ -3,7 +3,7 @@
 
 from stadyn import protocols as p
 
-from .base import ResultsViewer
+from .base import PROGRAMS, ResultsViewer
 from .curves import (
     FSC,
     CCHistograms,
@@ -31,7 +31,7 @@ def _maps(label, patterns, placed=True):
     programs = [VolumesInChimeraX(patterns), VolumesInNapari(patterns)]
     if placed:
         slices, programs = [*slices, MappedBack(patterns)], [InChimeraX(patterns), *programs]
-    return {label: slices, "3D programs": programs}
+    return {label: slices, PROGRAMS: programs}
 
 
 class StadynSelectCCViewer(ResultsViewer):

@@ -6,12 +6,15 @@ import json
 import os
 import sys
 import time
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from pwem.viewers.viewer_chimera import Chimera
 
+from stadyn.core.refinement import IterationRecord
 from stadyn.io.mrc import read_header, read_volume, write_volume
+from stadyn.io.settings import write_json
 from stadyn.protocols import StadynProtAlign, StadynProtHalfMaps
 from stadyn.viewers import programs
 
@@ -82,6 +85,12 @@ def test_maps_go_to_chimerax_bright_about_their_common_centre(averages, open_vie
     volume = read_volume(os.path.join(folder, opened[1]))
     assert volume.max() == 2 and np.unravel_index(np.argmax(volume), volume.shape) == (12, 3, 11)
     assert read_header(os.path.join(folder, opened[1])).pixel_size == PIXEL
+
+
+def test_other_programs_come_last_in_every_form(averages, open_viewer):
+    write_json(averages.resultPath("align", "convergence.json"), [asdict(IterationRecord("a", 1, 1, 2, 0.1, 1, 1, 1))])
+    labels = [section.getLabel() for section in open_viewer(averages)._definition.iterSections()]
+    assert labels[1:] == ["Averages", "Alignment", "3D programs"]  # behind the host's own section
 
 
 def test_half_maps_are_bright_already_and_open_from_where_they_are(make_run, open_viewer):
