@@ -41,7 +41,10 @@ def damaged(random, content, most=4):
     content : bytes
     """
     for _ in range(random.randrange(1, most + 1)):
-        content = random.choice(_kinds(content))(random, content)[:LARGEST]
+        try:
+            content = random.choice(_kinds(content))(random, content)[:LARGEST]
+        except (RecursionError, MemoryError, ValueError):  # too deep or too large to be damaged further
+            return content
     return content
 
 

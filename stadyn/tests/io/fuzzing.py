@@ -72,7 +72,12 @@ def fuzz(name, seconds, out, seed=0, guided=None):
         left = share
         while left > 0:
             with tempfile.TemporaryDirectory() as scratch:
-                told, death = _until_it_ends(name, engine, left, Path(scratch), kept, seed)
+                try:
+                    told, death = _until_it_ends(name, engine, left, Path(scratch), kept, seed)
+                except RuntimeError as error:
+                    row.crashes += 1
+                    row.findings.append(str(error))
+                    break
                 _add(row, told, engine)
                 if death:
                     row.hangs += death == "hang"
@@ -173,9 +178,10 @@ def _work(pipe, name, *task):
 
 def _read_damaged(pipe, name, engine, seconds, scratch, kept, seed):
     warnings.simplefilter("ignore")
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)
-    os.dup2(quiet, 2)
+    # Beside the files that are read, so that it is kept with them should this process die.
+    log = os.open(scratch / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
     if engine == "atheris":
         import atheris
 
