@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How the workers of an alignment in chunks are started, watched and stopped without the host."""
 
+import contextlib
 import os
 import shlex
+import signal
 import subprocess
 from pathlib import Path
 
 from stadyn.core.errors import InputError
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+STOP_SECONDS = 2.0
 
 
 class Processes:
@@ -36,7 +39,7 @@ class Processes:
         with open(self.log(worker), "ab") as log:
             self._processes[worker] = subprocess.Popen(
                 command, shell=self.submit is not None, env=env, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT,
+                stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 
     def ended(self, worker):
@@ -52,7 +55,12 @@ class Processes:
 
     def stop(self, worker):
         """End a worker that does not end by itself."""
-        self._processes[worker].terminate()
+        process = self._processes[worker]
+        for end in (signal.SIGTERM, signal.SIGKILL):  # some commands of queues wait on
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(process.pid, end)  # with what a shell started
+                process.wait(timeout=STOP_SECONDS)
+                return
 
     def log(self, worker):
         """The file that holds what a worker printed."""

@@ -4,9 +4,11 @@
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from stadyn.__main__ import main
@@ -228,6 +230,21 @@ def test_what_a_worker_refuses_is_what_the_run_says(tmp_path, whole, capsys):
     error = capsys.readouterr().err
     assert error.startswith("stadyn align: chunk 1 of 1 was lost 3 times, at last with") and error.count("\n") == 1
     assert "GPU" in error
+
+
+def test_a_command_that_waits_on_is_ended_with_all_it_started(tmp_path):
+    note = tmp_path / "child"
+    launcher = Processes(tmp_path, f"trap '' TERM; {{command}} & echo $! > {note}; sleep 100")
+    launcher.start(1, ["sleep", "100"])
+    while not note.exists() or not note.read_text().strip():
+        assert launcher.ended(1) is None
+    launcher.stop(1)
+    assert launcher.ended(1) == "killed by signal 9"
+    child = int(note.read_text())
+    deadline = time.monotonic() + 5
+    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(

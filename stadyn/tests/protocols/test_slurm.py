@@ -106,6 +106,9 @@ def cluster(tmp_path, monkeypatch, project):
         assert time.monotonic() < deadline, (tmp_path / "controller.log").read_text()[-2000:]
         time.sleep(0.2)
     yield tmp_path
+    deadline = time.monotonic() + 10
+    while queued() and time.monotonic() < deadline:  # steps that cannot tell the controller of their end never end
+        time.sleep(0.2)
     for name in (*NODES, "controller", "munge"):
         if psutil.pid_exists(number := int((tmp_path / f"{name}.pid").read_text())):
             os.kill(number, signal.SIGTERM)
