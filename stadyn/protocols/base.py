@@ -27,7 +27,7 @@ from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import read_settings, write_json
 
 from .forms import ReadableHelp
-from .links import NamesTomograms
+from .links import NamesTomograms, WaitsForInputs
 from .orphans import StopsItsOrphans
 from .progress import progress_lines
 from .ranges import has_wrong_numbers, wrong_choices
@@ -56,7 +56,7 @@ def grouped_paths(folder, groups, prefix="average_", suffix=".mrc"):
     return {group: os.path.join(folder, f"{prefix}{group}{suffix}") for group in groups}
 
 
-class StadynProtocol(NamesTomograms, StopsItsOrphans, ReadableHelp, EMProtocol, ProtTomoBase):
+class StadynProtocol(NamesTomograms, WaitsForInputs, StopsItsOrphans, ReadableHelp, EMProtocol, ProtTomoBase):
     """Base of every protocol here; a subclass defines the form, the steps, and what `_checks`.
 
     Members for subclasses

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From outputs to the tomograms they lie in: by protocol and name, the only links that the host's scheduler follows."""
+"""Links as the host's scheduler needs them: outputs name their tomograms, inputs not made yet are waited for."""
 
 from pyworkflow.object import Pointer
 from pyworkflow.protocol import Protocol
@@ -21,6 +21,19 @@ class NamesTomograms:
             if name is not None:
                 pointer.copy(Pointer(owner, extended=name))
         super()._defineOutputs(**outputs)
+
+
+class WaitsForInputs:
+    """A protocol that is not valid before all it is linked to is there.
+
+    The host waits for required inputs only: it would run an alignment without the mask that is still being made.
+    """
+
+    def validate(self):
+        """The host's errors, or else one for each input, required or not, that a protocol has still to make."""
+        awaited = [name for name, pointer in self.iterInputAttributes() if pointer.hasValue() and pointer.get() is None]
+        labels = dict.fromkeys(self.getParam(name).label.get() for name in awaited if self.evalParamCondition(name))
+        return super().validate() or [f"{label} is not there yet: run the protocol that makes it" for label in labels]
 
 
 def _origin(protocol, outputs, tomograms):

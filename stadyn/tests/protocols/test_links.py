@@ -5,6 +5,10 @@ import sqlite3
 
 import pytest
 
+from stadyn.protocols import StadynProtAlign, StadynProtMask
+
+from .project import configured
+
 
 @pytest.mark.parametrize(
     "fixture, owner", [("simulated", "simulated"), ("oversampled", "tomograms"), ("aligned", "tomograms")]
@@ -21,3 +25,12 @@ def test_the_tomograms_are_named_not_numbered(request, project, fixture, owner):
             values = database.execute("SELECT value FROM Objects WHERE name LIKE ?", (pattern,)).fetchall()
         assert (str(owner.getObjId()),) in values
         assert {t.getTsId() for t in output.getPrecedents().iterItems()} == {"tomo_001", "tomo_002"}
+
+
+def test_an_optional_input_that_is_linked_is_waited_for(project, oversampled):
+    mask = project.newProtocol(StadynProtMask)
+    project.saveProtocol(mask)  # not run yet
+    form = {"inputParticles": (oversampled, "coordinates"), "boxSize": 345.6}
+    assert configured(project, StadynProtAlign, **form).validate() == []
+    (error,) = configured(project, StadynProtAlign, **form, inputMask=(mask, "mask")).validate()
+    assert error.startswith("Alignment mask") and "is not there yet" in error
