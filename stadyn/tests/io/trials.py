@@ -152,6 +152,7 @@ def by_atheris(trial, first_seed):
     for which, (_, _, content) in enumerate(trial.valid):
         (corpus / str(which)).write_bytes(bytes([which]) + content)
     options = [f"-seed={first_seed + 1}", "-max_len=70000", "-rss_limit_mb=0", "-timeout=0", "-verbosity=0"]
-    atheris.Setup([sys.argv[0], *options, str(corpus)], one, custom_mutator=change)
+    aside = f"-artifact_prefix={trial.folders[0].parent}{os.sep}"
+    atheris.Setup([sys.argv[0], aside, *options, str(corpus)], one, custom_mutator=change)
     trial.start()
     atheris.Fuzz()
