@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Parameters that several forms share, worded once; lengths in forms are Å, and every number says its range."""
 
+import re
+import textwrap
+
 from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
 
@@ -13,6 +16,8 @@ GROUP_KEYS = {TOGETHER: [], PER_TOMOGRAM: ["tomogram"], PER_HALF: ["half"]}
 FAST, EXHAUSTIVE = range(2)
 ENGINES = ["fast", "exhaustive"]
 CONTRASTS = ["bright", "dark"]
+HELP_WIDTH = 80
+"""Characters of a line in the host's help window."""
 
 PARTICLE_CLASSES = "SetOfCoordinates3D,SetOfSubTomograms"
 MAP_CLASSES = "Volume,AverageSubTomogram,SubTomogram,VolumeMask"
@@ -40,8 +45,14 @@ class ReadableHelp:
 
     @classmethod
     def getHelpText(cls):
-        """The text behind the button."""
-        return "\n\n".join(" ".join(part.split()) for part in cls.getDoc().split("\n\n"))
+        """The text behind the button, in lines that its window holds: the host makes it as high as there are lines."""
+        return "\n\n".join(_in_lines(part) for part in cls.getDoc().split("\n\n"))
+
+
+def _in_lines(paragraph):
+    """A paragraph wrapped, but for what is marked as *bold*, which the host knows only within a line."""
+    kept = re.sub(r"\*[^*]+\*", lambda bold: bold[0].replace(" ", "\0"), " ".join(paragraph.split()))
+    return textwrap.fill(kept, HELP_WIDTH, break_long_words=False, break_on_hyphens=False).replace("\0", " ")
 
 
 def add_number(form, name, default, within, label, help, off=None, **kwargs):

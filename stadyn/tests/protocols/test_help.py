@@ -29,7 +29,10 @@ class TestHelp:
         assert wanted and wanted <= labels, wanted - labels
 
     def test_then_says_what_it_does_and_what_dynamo_and_the_paper_have(self, name):
-        assert "  " not in PROTOCOLS[name].getHelpText(), "the host shows indents as they are"
+        text = PROTOCOLS[name].getHelpText()
+        assert "  " not in text, "the host shows indents as they are"
+        assert max(map(len, text.splitlines())) <= 84, "the window is as high as there are lines"
+        assert all(line.count("*") % 2 == 0 for line in text.splitlines()), "the host knows bold only within a line"
         _, *rest = PROTOCOLS[name].getHelpText().split("\n\n")
         assert len(rest) == 2 and len(rest[0]) > 100
         assert re.match(r"\s*Dynamo: .+ Paper: .+", " ".join(rest[1].split()))
