@@ -62,6 +62,7 @@ bench-viewer: $(INSTALLED)
 bench-robustness: $(INSTALLED)
 	$(BIN)/python benchmarks/round_trips.py $(TABLES)
 	$(BIN)/python benchmarks/killed_replay.py
+	$(BIN)/python benchmarks/host_scripts.py
 	$(BIN)/python benchmarks/large_tomogram.py
 
 # Hours: ten minutes of the processor for each reader, finished ones kept in fuzz.state. pip install atheris for the guided half.
