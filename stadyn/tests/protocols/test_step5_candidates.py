@@ -15,6 +15,7 @@ from stadyn.core.rotations import axis_errors_deg, inplane_errors_deg, rotation_
 from stadyn.io.markers import read_cmm, write_cmm
 from stadyn.io.mrc import read_volume, write_volume
 from stadyn.protocols import StadynProtAverage, StadynProtAverageOfAverages, StadynProtSubboxing
+from stadyn.protocols.unit_cells import expected_particles
 
 from .conftest import BOX
 from .planted import PIXEL_SIZE, plant, plant_averages, truth_of
@@ -118,6 +119,7 @@ def test_neighbours_of_particles_are_found_in_two_steps(project, simulated, aver
     found, given = read_particles(run.coordinates), read_particles(getattr(*parents))
     assert set(found.parent) <= set(given.ids) and set(found.marker) >= set(range(1, 8))
     np.testing.assert_array_equal(np.sort(found.ids), np.arange(1, len(found) + 1))
+    assert 0.5 < expected_particles(run) / len(found) < 2  # what the form warns with before it runs
     for name in np.unique(found.tomogram_ids):
         closest = cKDTree(found.positions[found.tomogram_ids == name]).query(
             found.positions[found.tomogram_ids == name], 2
