@@ -6,8 +6,8 @@ centre: ``M = [E | -E d]`` with ``E = rotation.T`` and `d` the shift of the part
 from that centre. A refined shift found in M is folded into the position.
 
 Scipion stores a position relative to the centre of its tomogram, in pixels of the
-set. `half`, `parent` and `marker` travel as attributes of each coordinate, VLP as
-its group, CC as its score; a score of exactly 0 is the host's way to say "none".
+set. `half`, `parent`, `marker` and `classes` travel as attributes of each coordinate, VLP
+as its group, CC as its score; a score of exactly 0 is the host's way to say "none".
 """
 
 import numpy as np
@@ -18,7 +18,9 @@ from tomo.objects import Coordinate3D
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
 
-EXTRA_COLUMNS = {"half": "_stadynHalf", "parent": "_stadynParent", "marker": "_stadynMarker"}
+EXTRA_COLUMNS = {
+    "half": "_stadynHalf", "parent": "_stadynParent", "marker": "_stadynMarker", "classes": "_stadynClass",
+}  # fmt: skip
 """Columns of the table that the host has no place for -> attribute of the coordinate."""
 
 

@@ -3,7 +3,8 @@
 
 The coordinate of a subtomogram stays where its box was cut, in pixels of the set it
 was picked in; the subtomogram's own matrix says where the particle is in the box,
-in pixels of the box. Subtomograms without coordinates, such as averages, are each
+in pixels of the box. Its class is its own, which the host's classifications set, else
+its coordinate's. Subtomograms without coordinates, such as averages, are each
 taken as a tomogram of their own, without a file, whose origin is the box centre.
 """
 
@@ -72,8 +73,8 @@ def _row(item, pixel_size, frame):
     """(box centre in unbinned pixels, pixels of the tomogram per pixel of the box, columns of the table)."""
     transform, coordinate = item.getTransform(), item.getCoordinate3D()
     if frame is None or coordinate is None:
-        centre, scale, columns = np.zeros(3), 1.0, dict(surface_ids=0, cc=np.nan, half=0, parent=0, marker=0)
-        name = _box_name(item)
+        centre, scale, name = np.zeros(3), 1.0, _box_name(item)
+        columns = dict(surface_ids=0, cc=np.nan, half=0, parent=0, marker=0, classes=0)
     else:
         name = coordinate.getTomoId()
         centre, columns = frame.position(coordinate), annotations(coordinate)
@@ -81,6 +82,7 @@ def _row(item, pixel_size, frame):
         if transform is None:  # nobody has refined it yet: the pose is the one it was picked with
             transform, scale = coordinate._eulerMatrix, frame.scale(name)
     rotation, shift = pose_from_matrix(np.eye(4) if transform is None else transform.getMatrix())
+    columns["classes"] = item.getClassId() or columns["classes"]
     columns.update(positions=centre + shift * scale, rotations=rotation, tomogram_ids=name, ids=item.getObjId())
     return centre, scale, columns
 
@@ -133,6 +135,7 @@ def _place_in_box(item, table, boxes, row, frame):
     """Give a SubTomogram the pose, tomogram, coordinate and columns of one row."""
     name = str(table.tomogram_ids[row])
     item.setVolName(name)
+    item.setClassId(int(table.classes[row]) or None)  # None: nobody classified it
     shift, scale = table.positions[row] - boxes.centers[row], 1.0
     if frame is not None:
         scale = boxes.pixel_size / frame.tomogram(name).getSamplingRate()

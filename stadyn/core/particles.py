@@ -30,6 +30,7 @@ class ParticleTable:
     half: np.ndarray = None  # (n,) int, UNASSIGNED, ODD or EVEN
     parent: np.ndarray = None  # (n,) int, id of the particle this one was subboxed from; 0 none
     marker: np.ndarray = None  # (n,) int, 1-based marker it was subboxed at; 0 none
+    classes: np.ndarray = None  # (n,) int, the class a classification put it in; 0 unknown
 
     def __post_init__(self):
         n = len(self.positions)
@@ -58,6 +59,7 @@ class ParticleTable:
         column("half", np.int64, UNASSIGNED)
         column("parent", np.int64, 0)
         column("marker", np.int64, 0)
+        column("classes", np.int64, 0)
 
     def __len__(self):
         return len(self.positions)

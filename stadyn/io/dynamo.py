@@ -29,7 +29,7 @@ NAMES = (
 SMALLEST, WRITTEN = 26, 35
 COLUMN = {name: i for i, name in enumerate(NAMES)}
 POSE = ("dx", "dy", "dz", "tdrot", "tilt", "narot", "x", "y", "z")
-KEPT = {*POSE, "tag", "cc", "ftype", "ymintilt", "ymaxtilt", "tomo", "reg", "annotation", "otag", "apix"}
+KEPT = {*POSE, "tag", "cc", "ftype", "ymintilt", "ymaxtilt", "tomo", "reg", "class", "annotation", "otag", "apix"}
 FLAGS = {"aligned": 1, "averaged": 1, "xmintilt": 0, "xmaxtilt": 0, "cpu": 0}
 """Columns of no use outside Dynamo: worth a message only where they hold another value than every table does."""
 DIGITS = r"(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|nan|inf)"
@@ -46,14 +46,13 @@ class DynamoTable:
     wedges: dict  # tomogram id -> MissingWedge, of tomograms whose rows agree on one about y
     pixel_sizes: dict  # tomogram id -> Å, of tomograms whose rows agree on one above 0
     messages: tuple = field(default=())  # sentences on what was changed or left behind
-    classes: np.ndarray = None  # (n,) int, where they were asked for
 
 
-def read_table(path, tomogram_names=None, pixel_offset=1, half_from_class=False, with_classes=False):
+def read_table(path, tomogram_names=None, pixel_offset=1, half_from_class=False):
     """Read a Dynamo table of at least 26 columns.
 
     The position is that of the crop (24-26) less `pixel_offset`, plus the shift found since (4-6).
-    Dynamo keeps no half-sets: the class column (22) is read as one (1 odd, 2 even) only on request.
+    Dynamo keeps no half-sets: the class column (22) is read as one (1 odd, 2 even), not as classes, only on request.
 
     Parameters
     ----------
@@ -61,7 +60,6 @@ def read_table(path, tomogram_names=None, pixel_offset=1, half_from_class=False,
         by default the number itself as text
     pixel_offset : float, index of the first pixel in columns 24 to 26
     half_from_class : bool, as `write_table` writes it
-    with_classes : bool, return the class column as such, unless it is read as half-sets
 
     Returns
     -------
@@ -93,25 +91,24 @@ def read_table(path, tomogram_names=None, pixel_offset=1, half_from_class=False,
         half=half,
         parent=_integers(columns, "otag", messages),
         marker=_integers(columns, "annotation", messages),
+        classes=None if half_from_class else _integers(columns, "class", messages),
     )
     if len(np.unique(particles.ids)) < len(particles):
         messages.append("tags occur more than once: renumber the particles before ids are used as keys")
-    with_classes = with_classes and not half_from_class
-    left = [f"{i} ({name})" for i, name in _left_behind(columns, half_from_class or with_classes)]
+    left = [f"{i} ({name})" for i, name in _left_behind(columns)]
     left += [str(i + 1) for i in range(len(NAMES), values.shape[1])]
     if left:
         messages.append(f"columns with no place in stadyn were left behind: {', '.join(left)}")
-    classes = _integers(columns, "class", messages).astype(np.int64) if with_classes else None
     wedges, pixel_sizes = _wedges(columns, ids, messages), _pixel_sizes(columns, ids)
-    return DynamoTable(particles, wedges, pixel_sizes, tuple(messages), classes)
+    return DynamoTable(particles, wedges, pixel_sizes, tuple(messages))
 
 
-def write_table(path, table, tomogram_numbers, wedges=None, pixel_sizes=None, pixel_offset=1, classes=None):
+def write_table(path, table, tomogram_numbers, wedges=None, pixel_sizes=None, pixel_offset=1):
     """Write a `ParticleTable` as a Dynamo table of 35 columns, or of 36 with `pixel_sizes`.
 
     Columns 24 to 26 hold the whole pixel to crop at, as dtcrop wants it, and 4 to 6 the rest of the position. The
-    region (21) is the surface, the class (22) the half (1 odd, 2 even) unless `classes` are given, the annotation (23)
-    the marker and the original tag (31) the parent.
+    region (21) is the surface, the class (22) the half (1 odd, 2 even) where there are any, else the class, the
+    annotation (23) the marker and the original tag (31) the parent.
 
     Parameters
     ----------
@@ -119,7 +116,6 @@ def write_table(path, table, tomogram_numbers, wedges=None, pixel_sizes=None, pi
     wedges : dict str -> MissingWedge, columns 13 to 15; a tomogram without one gets ftype 0, nothing missing
     pixel_sizes : dict str -> float, Å, column 36
     pixel_offset : float, index of the first pixel in columns 24 to 26
-    classes : (n,) int array, column 22
     """
     if len(table) == 0:
         raise InputError(f"there are no particles to write to {path}: select some")
@@ -134,7 +130,7 @@ def write_table(path, table, tomogram_numbers, wedges=None, pixel_sizes=None, pi
     tdrot, tilt, narot = dynamo_from_matrices(table.rotations)
     filled = {"tag": table.ids, "aligned": 1, "averaged": 1, "tdrot": tdrot, "tilt": tilt, "narot": narot}
     filled |= {"cc": table.cc, "reg": table.surface_ids, "annotation": table.marker}
-    filled["class"] = table.half if classes is None else classes
+    filled["class"] = table.half if table.half.any() else table.classes
     filled |= {"otag": table.parent, "tomo": [tomogram_numbers[name] for name in table.tomogram_ids]}
     for i, name in enumerate("xyz"):
         filled[name] = crop[:, i] + pixel_offset
@@ -221,10 +217,9 @@ def _not_whole(values):
     return ~(np.abs(values) < 2**53) | (values != np.round(values))
 
 
-def _left_behind(columns, class_used):
+def _left_behind(columns):
     """(1-based number, name) of columns that say something (more than zeros) and are dropped."""
-    used = KEPT | ({"class"} if class_used else set())
-    rest = {n: np.nan_to_num(values) for n, values in columns.items() if n not in used}
+    rest = {n: np.nan_to_num(values) for n, values in columns.items() if n not in KEPT}
     return [(COLUMN[n] + 1, n) for n, values in rest.items() if (values != FLAGS.get(n, 0)).any()]
 
 

@@ -22,24 +22,21 @@ KEPT = ("cc", "surface_ids", "ids", "half", "parent", "marker", "classes", "wedg
 def read_dynamo(path, context):
     """A `ParticleFile` of a .tbl; tomograms by the names that the context gives their numbers."""
     names = {t.number: t.id for t in context.tomograms if t.number is not None} or None
-    read = read_table(path, names, context.shift(), context.half_from_class, with_classes=True)
+    read = read_table(path, names, context.shift(), context.half_from_class)
     known = read.particles.tomogram_ids
     sizes = context.known_pixel_sizes(np.unique(known).tolist(), read.pixel_sizes)
-    classes = read.classes if read.classes is not None and read.classes.any() else None
-    return ParticleFile(read.particles, sizes, read.wedges, classes, read.messages)
+    return ParticleFile(read.particles, sizes, read.wedges, read.messages)
 
 
 def write_dynamo(path, file, context):
     """Write a .tbl; returns messages on what it has no place for."""
     names = file.tomogram_ids()
     sizes = context.known_pixel_sizes(names, file.pixel_sizes)
-    halves = bool(file.particles.half.any())
-    classes = np.zeros(len(file.particles), int) if file.classes is None else file.classes
     write_table(
         path, file.particles, context.numbers(names), file.wedges, sizes if len(sizes) == len(names) else None,
-        context.shift(), None if halves else classes,
+        context.shift(),
     )  # fmt: skip
-    if halves and file.classes is not None:
+    if file.particles.half.any() and file.particles.classes.any():
         return ("Dynamo's class column holds the half-sets, so the classes have no place",)
     return file.lost("Dynamo", KEPT)
 

@@ -53,8 +53,8 @@ def write_eman2(path, file, context):
         entry[ALIGNMENT] = {"__class__": "Transform", "matrix": str(matrix.ravel().tolist()).replace(" ", "")}
         if np.isfinite(table.cc[i]):
             entry["score"] = -float(table.cc[i])
-        if file.classes is not None:
-            entry["class"] = int(file.classes[i])
+        if table.classes.any():
+            entry["class"] = int(table.classes[i])
         text = json.dumps(entry, sort_keys=True, separators=(",", ":"))
         lines.append(f"{counts[name]}\tparticles3d/{name}__stadyn.hdf\t{text}")
     width = max(len(line.encode()) for line in lines)
@@ -93,13 +93,13 @@ def _read_lst(path, context):
     shifts = -np.einsum("nij,nj->ni", rotations, matrices[:, :, 3])
     middles = {name: _middle(path, name, context) for name in np.unique(names).tolist()}
     positions = np.array([row[1] for row in rows]) + shifts + np.array([middles[name] for name in names])
-    table = ParticleTable(positions, rotations, names, cc=np.array([row[3] for row in rows]))
-    classes = np.array([row[4] for row in rows]).astype(np.int64)
+    scores, classes = (np.array([row[i] for row in rows]) for i in (3, 4))
+    table = ParticleTable(positions, rotations, names, cc=scores, classes=classes)
     messages = [f"{unoriented} particles have no alignment and got the identity"] if unoriented else []
     if others:
         messages.append(f"entries with no place in stadyn were left behind: {', '.join(sorted(others))}")
     sizes = context.known_pixel_sizes(np.unique(names).tolist(), {})
-    return ParticleFile(table, sizes, {}, classes if classes.any() else None, tuple(messages))
+    return ParticleFile(table, sizes, {}, tuple(messages))
 
 
 def _read_boxes(path, context):
@@ -128,10 +128,10 @@ def _read_boxes(path, context):
     middle = _middle(path, name, context) if "apix_unbin" in info else 0.0
     table = ParticleTable(
         values[:, :3] + middle, np.broadcast_to(np.eye(3), (len(values), 3, 3)), np.full(len(values), name),
-        cc=values[:, 3],
+        cc=values[:, 3], classes=values[:, 4],
     )  # fmt: skip
     messages = ("the boxes have no orientation: all particles got the identity",)
-    return ParticleFile(table, sizes, {}, values[:, 4].astype(np.int64), messages)
+    return ParticleFile(table, sizes, {}, messages)
 
 
 def _entry(path, number, cells):

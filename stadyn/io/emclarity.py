@@ -44,18 +44,17 @@ def read_emclarity(path, context):
     table = ParticleTable(
         columns.vectors("xyz") - context.shift(), proper_rotations(path, matrices),
         np.full(len(columns), name), cc=columns.numbers("CC", finite=False),
-        ids=unique_ids(columns.integers("particle"), messages),
+        ids=unique_ids(columns.integers("particle"), messages), classes=columns.integers("class"),
     )  # fmt: skip
     sizes = context.known_pixel_sizes([name], {})
-    file = ParticleFile(table, sizes, {}, columns.integers("class"), (*messages, *columns.left()))
-    kept = file.classes != REMOVED
+    file = ParticleFile(table, sizes, {}, (*messages, *columns.left()))
+    kept = table.classes != REMOVED
     if kept.all():
         return file
     if not kept.any():
         raise InputError(f"{path} has removed all its particles (class {REMOVED}): give another list")
     removed = (f"{int((~kept).sum())} particles of class {REMOVED}, which emClarity removed, were left out",)
-    file = file.select(kept)
-    return ParticleFile(file.particles, sizes, {}, file.classes, (*file.messages, *removed))
+    return ParticleFile(table.select(kept), sizes, {}, (*file.messages, *removed))
 
 
 def write_emclarity(path, file, context):
@@ -71,7 +70,7 @@ def write_emclarity(path, file, context):
     # R = Rz(phi) @ Rx(theta) @ Rz(psi): AV3's angles in the other order.
     values |= dict(zip(("psi", "theta", "phi"), av3_from_matrices(table.rotations), strict=True))
     values |= dict(zip(MATRIX, table.rotations.reshape(-1, 9).T, strict=True))
-    values["class"] = 1 if file.classes is None else file.classes
+    values["class"] = table.classes if table.classes.any() else 1
     rows = np.stack([np.broadcast_to(values[name], len(table)) for name in COLUMNS], -1)
     with written_aside(path) as aside:
         lines = [" ".join(f"{v:.10g}" for v in row) for row in rows.tolist()]

@@ -44,10 +44,10 @@ def read_av3(path, context):
         columns.vectors("xyz") + columns.vectors(("dx", "dy", "dz")) - context.shift(), rotations,
         named_tomograms(path, columns, "tomogram", context),
         surface_ids=columns.integers("object"), cc=columns.numbers("CC", finite=False),
-        ids=unique_ids(columns.integers("particle"), messages),
+        ids=unique_ids(columns.integers("particle"), messages), classes=columns.integers("class"),
     )  # fmt: skip
     sizes = context.known_pixel_sizes(np.unique(table.tomogram_ids).tolist(), {})
-    return ParticleFile(table, sizes, {}, columns.integers("class"), (*messages, *columns.left()))
+    return ParticleFile(table, sizes, {}, (*messages, *columns.left()))
 
 
 def write_av3(path, file, context):
@@ -77,10 +77,10 @@ def read_stopgap(path, context):
         named_tomograms(path, columns, "tomo_num", context),
         surface_ids=columns.integers("object", 0), cc=columns.numbers("score", np.nan, finite=False),
         ids=unique_ids(columns.integers("subtomo_num"), messages), half=_halves(path, columns),
+        classes=columns.integers("class", 0),
     )  # fmt: skip
-    classes = columns.integers("class") if columns.has("class") else None
     sizes = context.known_pixel_sizes(np.unique(table.tomogram_ids).tolist(), {})
-    return ParticleFile(table, sizes, {}, classes, (*messages, *columns.left()))
+    return ParticleFile(table, sizes, {}, (*messages, *columns.left()))
 
 
 def write_stopgap(path, file, context):
@@ -105,16 +105,16 @@ def _common(file, context, tomogram):
     numbers = context.numbers(file.tomogram_ids())
     whole, rest = whole_and_rest(table.positions + context.shift())
     phi, theta, psi = av3_from_matrices(table.rotations)
-    values = {"phi": phi, "psi": psi, "theta": theta, "class": _classes(file)}
+    values = {"phi": phi, "psi": psi, "theta": theta, "class": _classes(table)}
     values[tomogram] = np.array([numbers[name] for name in table.tomogram_ids])
     for i, axis in enumerate("xyz"):
         values |= {axis: whole[:, i], f"d{axis}": rest[:, i]}
     return values
 
 
-def _classes(file):
+def _classes(table):
     # Class 1 is what both packages average; 0 would be left out.
-    return np.ones(len(file.particles), int) if file.classes is None else np.asarray(file.classes)
+    return table.classes if table.classes.any() else np.ones(len(table), int)
 
 
 def _halves(path, columns):

@@ -28,7 +28,6 @@ class ParticleFile:
     particles: ParticleTable
     pixel_sizes: dict = field(default_factory=dict)  # tomogram id -> Å, of the pixels that the positions count
     wedges: dict = field(default_factory=dict)  # tomogram id -> MissingWedge
-    classes: np.ndarray = None  # (n,) int; None where the format or file has none
     messages: tuple = ()  # sentences on what was changed or left behind
 
     def tomogram_ids(self):
@@ -37,8 +36,7 @@ class ParticleFile:
 
     def select(self, rows):
         """The particles chosen by a boolean mask or by indices."""
-        classes = None if self.classes is None else np.asarray(self.classes)[rows]
-        return replace(self, particles=self.particles.select(rows), classes=classes)
+        return replace(self, particles=self.particles.select(rows))
 
     def lost(self, title, kept):
         """A tuple of one sentence on the columns that say something and that a format lacks, or of none.
@@ -52,7 +50,7 @@ class ParticleFile:
         said = {
             "cc": np.isfinite(table.cc).any(), "surface_ids": table.surface_ids.any(), "half": table.half.any(),
             "ids": not np.array_equal(table.ids, np.arange(1, len(table) + 1)), "parent": table.parent.any(),
-            "marker": table.marker.any(), "classes": self.classes is not None and np.any(self.classes),
+            "marker": table.marker.any(), "classes": table.classes.any(),
             "wedges": bool(self.wedges), "pixel_sizes": bool(self.pixel_sizes),
         }  # fmt: skip
         missing = [TITLES[name] for name, speaks in said.items() if speaks and name not in kept]

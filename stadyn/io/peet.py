@@ -55,12 +55,11 @@ def read_peet(path, context):
         points + offsets - (FIRST_PIXEL if context.pixel_shift else 0.0),
         matrices_from_av3(*(columns.numbers(c) for c in ("phi", "theta", "psi"))),
         np.full(len(points), name), cc=columns.numbers("CCC", finite=False),
-        ids=unique_ids(columns.integers("pIndex"), messages),
+        ids=unique_ids(columns.integers("pIndex"), messages), classes=columns.integers("class"),
     )  # fmt: skip
-    classes = columns.integers("class")
     sizes = context.known_pixel_sizes([name], {})
     columns.ignore("wedgeWT")
-    return ParticleFile(table, sizes, {}, classes if classes.any() else None, (*messages, *columns.left()))
+    return ParticleFile(table, sizes, {}, (*messages, *columns.left()))
 
 
 def write_peet(path, file, context):
@@ -76,7 +75,7 @@ def write_peet(path, file, context):
     values = {"CCC": np.nan_to_num(table.cc), "pIndex": table.ids, "wedgeWT": 1.0}
     values |= dict(zip(("phi", "theta", "psi"), av3_from_matrices(table.rotations), strict=True))
     values |= dict(zip(("xOffset", "yOffset", "zOffset"), (points - rounded).T, strict=True))
-    values["class"] = 0 if file.classes is None else file.classes
+    values["class"] = table.classes
     for name, column in values.items():
         rows[:, COLUMNS.index(name)] = column
     write_model(_model_of(Path(path)), rounded, listed.shape if listed else None)

@@ -53,18 +53,14 @@ def read_pytom(path, context):
         columns.vectors(("x", "y", "z")) + columns.vectors(("dx", "dy", "dz")),
         matrices_from_av3(*(columns.numbers(n) for n in ("phi", "theta", "psi"))),
         ids, cc=columns.numbers("score", finite=False), ids=_numbers(columns.texts("file")),
+        classes=_classes(columns.texts("class"), messages),
     )  # fmt: skip
     others = sorted({e.tag for p in particles for e in p.iter()} - READ - {"Particle"})
     if others:
         messages.append(f"elements with no place in stadyn were left behind: {', '.join(others)}")
     wedges = _wedges(ids, columns.numbers("angle1", finite=False), columns.numbers("angle2", finite=False))
-    classes = columns.texts("class")
-    whole = np.array([c.isascii() and c.isdigit() and len(c) <= LONGEST_NUMBER for c in classes])
-    if not whole.all() and any(classes[~whole] != ""):
-        messages.append("classes that are not whole numbers became 0")
-    classes = np.where(whole, classes, "0").astype(np.int64)
     sizes = context.known_pixel_sizes(np.unique(ids).tolist(), {})
-    return ParticleFile(table, sizes, wedges, classes if classes.any() else None, tuple(messages))
+    return ParticleFile(table, sizes, wedges, tuple(messages))
 
 
 def write_pytom(path, file, context):
@@ -90,12 +86,20 @@ def write_pytom(path, file, context):
             f'      <SingleTiltWedge Smooth="0.0" Angle1="{angle1:g}" CutoffRadius="0.0" Angle2="{angle2:g}"/>',
             "    </Wedge>",
             f'    <Score Type="FLCFScore" RemoveAutocorr="False" Value="{cc:.10g}"/>',
-            f'    <Class Name="{0 if file.classes is None else int(file.classes[i])}"/>',
+            f'    <Class Name="{table.classes[i]}"/>',
             "  </Particle>",
         ]
     with written_aside(path) as aside:
         aside.write_text("\n".join([*lines, f"</{ROOT}>"]) + "\n", encoding="utf-8")
     return file.lost("PyTom", KEPT)
+
+
+def _classes(names, messages):
+    """(n,) int classes of their names; 0 for none and, with a message, for a name that is no number."""
+    whole = np.array([c.isascii() and c.isdigit() and len(c) <= LONGEST_NUMBER for c in names])
+    if any(names[~whole] != ""):
+        messages.append("classes that are not whole numbers became 0")
+    return np.where(whole, names, "0").astype(np.int64)
 
 
 # name -> (paths of elements, attribute, default); no default: the particle must have it

@@ -71,9 +71,9 @@ def read_relion(path, context):
         half=columns.halves("rlnRandomSubset"),
         parent=columns.integers("stadynParent", 0),
         marker=columns.integers("stadynMarker", 0),
+        classes=columns.integers("rlnClassNumber", 0),
     )  # fmt: skip
-    classes = columns.integers("rlnClassNumber") if columns.has("rlnClassNumber") else None
-    return ParticleFile(table, sizes, {}, classes, (*messages, *columns.left()))
+    return ParticleFile(table, sizes, {}, (*messages, *columns.left()))
 
 
 def write_relion(path, file, context, version=5):
@@ -104,8 +104,8 @@ def write_relion(path, file, context, version=5):
         particles[SCORES[0]] = table.cc
     if table.half.any():
         particles["rlnRandomSubset"] = table.half
-    if file.classes is not None:
-        particles["rlnClassNumber"] = file.classes
+    if table.classes.any():
+        particles["rlnClassNumber"] = table.classes
     particles |= {"stadynParent": table.parent, "stadynMarker": table.marker}
     particles["rlnOpticsGroup"] = np.array([groups[sizes[name]] for name in table.tomogram_ids])
     label = "rlnImagePixelSize" if version == 3 else PIXEL_SIZES[0]

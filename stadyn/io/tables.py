@@ -29,7 +29,7 @@ from .volume_lists import read_doc, write_doc
 IN_FOLDERS = (".csv", ".json", ".lst", ".star", ".tbl", ".xml")
 """Endings that tell the format of a folder; .em files in one are volumes as a rule."""
 FARTHEST_PX = 1e9
-OWN_KEPT = ("cc", "surface_ids", "ids", "half", "parent", "marker")
+OWN_KEPT = ("cc", "surface_ids", "ids", "half", "parent", "marker", "classes")
 
 
 @dataclass(frozen=True)
@@ -179,13 +179,9 @@ def _joined(files):
     if len(np.unique(table.ids)) < len(table):
         table = table.renumbered()
         messages["particles are numbered anew: their numbers occur in several files"] = None
-    classes = None
-    if any(file.classes is not None for file in files):
-        parts = [np.zeros(len(f.particles), int) if f.classes is None else f.classes for f in files]
-        classes = np.concatenate(parts)
     sizes = {name: size for file in files for name, size in file.pixel_sizes.items()}
     wedges = {name: wedge for file in files for name, wedge in file.wedges.items()}
-    return ParticleFile(table, sizes, wedges, classes, tuple(messages))
+    return ParticleFile(table, sizes, wedges, tuple(messages))
 
 
 def _with_doc(path, context):

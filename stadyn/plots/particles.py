@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Particles of a tomogram in space, coloured by score, half or VLP, with the excluded ones in red."""
+"""Particles of a tomogram in space, coloured by score, half, class or VLP, with the excluded ones in red."""
 
 import numpy as np
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
@@ -9,9 +9,10 @@ from stadyn.core.particles import EVEN, ODD, UNASSIGNED
 from .colors import BLUE, CYCLE, EXCLUDED, ORANGE, SEQUENTIAL, SKY
 
 HALVES = {UNASSIGNED: ("0.6", "no half"), ODD: (BLUE, "odd"), EVEN: (ORANGE, "even")}
-COLORINGS = ("cc", "half", "surface", "latitude", "order", "marker")
+COLORINGS = ("cc", "half", "surface", "latitude", "order", "marker", "class")
 COLORBAR_LABELS = {"cc": "CC", "latitude": "angle to the beam (degrees)", "order": "order score"}
 """Colourings whose colours stand for values, and what a colour bar calls these."""
+CLASS_MARKERS = "o^sDv"
 DISC_CORNERS = 12
 MOST_DISCS = 1000
 """Of one tomogram: more of them hide each other, and take seconds to turn."""
@@ -25,7 +26,8 @@ def plot_particles(ax, table, excluded=None, color_by="cc", normals_px=0.0, size
     ax : matplotlib axis, 3D (``projection="3d"``) or plain
     table : ParticleTable
     excluded : ParticleTable, optional, drawn as red crosses
-    color_by : "cc", "half", "surface" (the VLP), "latitude", "order", or "marker" (that it was subboxed at)
+    color_by : "cc", "half", "surface" (the VLP), "latitude", "order", "marker" (that it was subboxed at),
+        or "class", with its count in the legend and the same colour in every tomogram
     normals_px : float, length of a line along each particle's axis; 0 draws none
     size : float, of the markers, points squared
     discs_px : float, radius of a disc across each particle's axis, on a 3D axis; 0 draws none, and of more than
@@ -77,11 +79,22 @@ def _layers(table, color_by, order):
             for half, (color, label) in HALVES.items()
             if np.any(table.half == half)
         ]
+    if color_by == "class":
+        return [_class_layer(table.classes, number) for number in np.unique(table.classes)]
     numbers, word = (table.marker, "marker") if color_by == "marker" else (table.surface_ids, "VLP")
     return [
         (numbers == number, {"color": CYCLE[i % len(CYCLE)], "label": f"{word} {number}"})
         for i, number in enumerate(np.unique(numbers))
     ]
+
+
+def _class_layer(classes, number):
+    """Rows and style of one class; beyond as many as there are colours, their symbols tell classes apart."""
+    rows = classes == number
+    name = f"class {number}" if number else "no class"
+    turn, i = divmod(int(number) - 1, len(CYCLE))
+    style = {"color": CYCLE[i], "marker": CLASS_MARKERS[turn % len(CLASS_MARKERS)]} if number else {"color": "0.6"}
+    return rows, {**style, "label": f"{name}: {np.sum(rows)}"}
 
 
 def _draw_discs(ax, table, radius):

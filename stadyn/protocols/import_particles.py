@@ -142,8 +142,6 @@ class StadynProtImportParticles(StadynProtocol):
         )  # fmt: skip
         read = read_particles(path, self._format(), context, rescale=self.rescale.get())
         file, messages = placed(read, tomograms, path)
-        if file.classes is not None:
-            messages = [*messages, "classes have no place in coordinates and were left behind"]
         return file, [*read.messages, *messages]
 
     # ----- what the form shows

@@ -21,7 +21,7 @@ from .results import INPUT, excluded_of, existing, has_particles, particles_of, 
 
 COLORING_LABELS = {
     "cc": "CC", "half": "half", "surface": "VLP", "latitude": "angle to the beam", "order": "order score",
-    "marker": "marker it was subboxed at",
+    "marker": "marker it was subboxed at", "class": "class",
 }  # fmt: skip
 ORDER = "lattice_quality.npz"
 MAX_TOMOGRAMS = 6
@@ -59,7 +59,8 @@ class InSpace(ParticlePicture):
             choices=[COLORING_LABELS[coloring] for coloring in self.colorings(protocol)],
             default=self.colorings(protocol).index(self.color_by),
             label="Colour by",
-            help="What the colour of a particle says; the particles of one VLP share a colour under _VLP_.",
+            help="What the colour of a particle says; the particles of one VLP share a colour under _VLP_."
+            + self._not_offered(protocol),
         )
         form.addParam(
             "showExcluded",
@@ -86,11 +87,16 @@ class InSpace(ParticlePicture):
         )
 
     def colorings(self, protocol):
-        """What colours may stand for: order scores only where they were measured, markers where there were any."""
+        """What colours may stand for: order scores only where measured, markers and classes where there are any."""
+        table = particles_of(protocol)
         unknown = set() if existing(protocol, [ORDER]) else {"order"}
-        if not particles_of(protocol).marker.any():
-            unknown.add("marker")
+        unknown |= {name for name, column in (("marker", table.marker), ("class", table.classes)) if not column.any()}
         return tuple(coloring for coloring in COLORINGS if coloring not in unknown)
+
+    def _not_offered(self, protocol):
+        """A sentence on the colourings that the list leaves out, or nothing."""
+        missing = [COLORING_LABELS[coloring] for coloring in COLORINGS if coloring not in self.colorings(protocol)]
+        return f" Not offered, as no particle here has one: {', '.join(missing)}." if missing else ""
 
     def figures(self, viewer):
         tables = by_tomogram(particles_of(viewer.protocol))

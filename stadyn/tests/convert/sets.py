@@ -60,6 +60,7 @@ def random_table(n, seed=0, names=("ts_01", "ts_02"), shape=SHAPE):
         half=rng.integers(1, 3, n),
         parent=rng.integers(1, 100, n),
         marker=rng.integers(1, 20, n),
+        classes=rng.integers(1, 6, n),
     )
 
 

@@ -39,10 +39,10 @@ def test_500_random_particles_survive_with_all_columns(tmp_path):
 def test_columns_that_start_at_zero_are_not_lost(tmp_path):
     tomograms = make_tomograms(tmp_path)
     table = by_id(random_table(3))
-    table = table.replace(half=[0, 1, 2], parent=[0, 7, 0], marker=[0, 0, 3])
+    table = table.replace(half=[0, 1, 2], parent=[0, 7, 0], marker=[0, 0, 3], classes=[0, 5, 2])
     found = read_particles(round_trip(table, tmp_path, tomograms))
-    columns = [found.half.tolist(), found.parent.tolist(), found.marker.tolist()]
-    assert columns == [[0, 1, 2], [0, 7, 0], [0, 0, 3]]
+    columns = [found.half.tolist(), found.parent.tolist(), found.marker.tolist(), found.classes.tolist()]
+    assert columns == [[0, 1, 2], [0, 7, 0], [0, 0, 3], [0, 5, 2]]
 
 
 def test_no_score_stays_no_score(tmp_path):

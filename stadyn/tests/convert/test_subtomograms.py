@@ -6,7 +6,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from pwem.objects import Transform
-from tomo.objects import AverageSubTomogram, SetOfAverageSubTomograms, SetOfSubTomograms
+from tomo.objects import AverageSubTomogram, SetOfAverageSubTomograms, SetOfClassesSubTomograms, SetOfSubTomograms
 
 from stadyn.convert.coordinates import matrix_from_pose, write_coordinates
 from stadyn.convert.particles import read_particle_input, write_particles_like
@@ -83,7 +83,7 @@ def test_refined_set_keeps_files_and_boxes_and_takes_the_new_poses(written, tmp_
     _, _, subtomograms = written
     table, boxes = read_subtomograms(subtomograms)
     kept = table.select([1, 4, 7]).moved((0.7, -1.2, 2.0))
-    kept = kept.replace(cc=[0.31, 0.32, 0.33], half=[2, 1, 2])
+    kept = kept.replace(cc=[0.31, 0.32, 0.33], half=[2, 1, 2], classes=[0, 3, 1])
     output = SetOfSubTomograms.create(str(tmp_path), suffix="refined")
     write_particles_like(subtomograms, kept, output)
     again = reopened(output)
@@ -93,6 +93,39 @@ def test_refined_set_keeps_files_and_boxes_and_takes_the_new_poses(written, tmp_
     assert found_boxes.paths.tolist() == boxes.paths[[1, 4, 7]].tolist()
     np.testing.assert_allclose(found_boxes.centers, boxes.centers[[1, 4, 7]], atol=1e-9)
     assert again.hasAlignment3D() and again.getSamplingRate() == BINNED
+    assert [item.getClassId() for item in again.iterItems()] == [None, 3, 1]
+
+
+def test_a_subset_of_the_hosts_classes_keeps_their_ids_before_those_of_the_coordinates(written, tmp_path):
+    _, _, subtomograms = written
+    assert 4 not in read_subtomograms(subtomograms)[0].classes[:3]
+    classes = SetOfClassesSubTomograms.create(str(tmp_path))
+    classes.setImages(subtomograms)
+    numbers = [4] * 3 + [2] * 9
+    classes.classifyItems(lambda item, number: item.setClassId(number), itemDataIterator=iter(numbers))
+    classes.write()
+    chosen = SetOfSubTomograms.create(str(tmp_path), suffix="chosen")
+    chosen.copyInfo(subtomograms)
+    for group in classes.iterItems():
+        for item in group.iterItems():
+            chosen.append(item.clone())
+    again = reopened(chosen)
+    again.setCoordinates3D(subtomograms.getCoordinates3D())
+    found = read_subtomograms(again)[0]
+    assert by_id(found).classes.tolist() == numbers
+
+
+def test_an_item_without_a_class_has_that_of_its_coordinate(written, tmp_path):
+    table, _, subtomograms = written
+    output = SetOfSubTomograms.create(str(tmp_path), suffix="extracted")
+    output.copyInfo(subtomograms)
+    for item in subtomograms.iterItems():
+        item.setClassId(None)
+        output.append(item.clone())
+    again = reopened(output)
+    again.setCoordinates3D(subtomograms.getCoordinates3D())
+    assert not any(item.hasClassId() for item in again.iterItems())
+    assert read_subtomograms(again)[0].classes.tolist() == by_id(table).classes.tolist()
 
 
 def test_averages_are_boxes_without_tomogram_or_wedge(tmp_path):

@@ -20,10 +20,11 @@ def table(count=5, seed=0):
         half=np.arange(count) % 2 + 1,
         parent=np.arange(count) + 200,
         marker=np.arange(count) + 300,
+        classes=np.arange(count) + 400,
     )
 
 
-COLUMNS = ("positions", "rotations", "tomogram_ids", "surface_ids", "cc", "ids", "half", "parent", "marker")
+COLUMNS = ("positions", "rotations", "tomogram_ids", "surface_ids", "cc", "ids", "half", "parent", "marker", "classes")
 
 
 def test_rows_stay_together_when_selected_and_joined():
@@ -39,6 +40,7 @@ def test_left_out_columns_say_unknown():
     bare = ParticleTable(np.zeros((2, 3)), np.tile(np.eye(3), (2, 1, 1)), ["a", "b"])
     assert np.isnan(bare.cc).all() and np.array_equal(bare.ids, [1, 2])
     assert (bare.half == UNASSIGNED).all() and not bare.parent.any() and not bare.marker.any()
+    assert bare.classes.tolist() == [0, 0]
 
 
 def test_a_column_of_another_length_is_refused():

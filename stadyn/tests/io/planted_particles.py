@@ -25,8 +25,9 @@ def thousand(n=1000, seed=3):
         rng.uniform(1, (959, 927, 400), (n, 3)), rotations, np.repeat(["TS_01", "TS_07"], [n // 2, n - n // 2]),
         surface_ids=rng.integers(1, 9, n), cc=rng.uniform(0, 1, n), ids=rng.permutation(n) + 40,
         half=np.arange(n) % 2 + 1, parent=rng.integers(0, 99, n), marker=rng.integers(0, 7, n),
+        classes=rng.integers(1, 4, n),
     )  # fmt: skip
-    return ParticleFile(table, {"TS_01": 5.4, "TS_07": 5.4}, WEDGES, rng.integers(1, 4, n))
+    return ParticleFile(table, {"TS_01": 5.4, "TS_07": 5.4}, WEDGES)
 
 
 def degrees_apart(rotations, others):

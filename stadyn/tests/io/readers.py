@@ -58,7 +58,7 @@ def read_table(path, format_name=None):
     assert n and np.isfinite(table.positions).all()
     assert np.abs(table.rotations @ np.swapaxes(table.rotations, 1, 2) - np.eye(3)).max() < 1e-6
     assert (np.linalg.det(table.rotations) > 0).all() and np.isin(table.half, (0, 1, 2)).all()
-    assert file.classes is None or len(file.classes) == n
+    assert table.classes.shape == (n,)
     assert all(0 < size < np.inf for size in file.pixel_sizes.values())
     assert not any("\n" in message for message in file.messages)
 

@@ -71,15 +71,16 @@ def test_what_is_left_behind_is_said(tmp_path):
     rows = rows_of(42)
     rows[1][21], rows[2][40], rows[2][0] = "2", "0.5", "43"
     messages = " ".join(read_table(save(tmp_path / "t.tbl", rows)).messages)
-    assert "22 (class), 41 (eig1)" in messages and "tags occur more than once" in messages
+    assert "left behind: 41 (eig1)" in messages and "tags occur more than once" in messages
 
 
 def test_half_is_read_only_when_asked(tmp_path):
     rows = rows_of(35)
     rows[0][21], rows[1][21] = "1", "2"
     path = save(tmp_path / "t.tbl", rows)
-    assert read_table(path).particles.half.tolist() == [0, 0, 0]
-    assert read_table(path, half_from_class=True).particles.half.tolist() == [1, 2, 0]
+    plain, halves = read_table(path).particles, read_table(path, half_from_class=True).particles
+    assert plain.half.tolist() == [0, 0, 0] and plain.classes.tolist() == [1, 2, 0]
+    assert halves.half.tolist() == [1, 2, 0] and halves.classes.tolist() == [0, 0, 0]
     rows[2][21] = "3"
     with pytest.raises(InputError, match=r"line 3 has class \(column 22\) 3"):
         read_table(save(path, rows), half_from_class=True)

@@ -38,7 +38,7 @@ def table():
     rotations = np.linalg.qr(rng.normal(size=(3, 3, 3)))[0]
     return ParticleTable(
         rng.uniform(0, 900, (3, 3)), rotations, ["TS_01", "TS_1", "α"], surface_ids=[1, 2, 2], cc=[0.1, np.nan, 0.3],
-        ids=[7, 8, 9], half=[0, 1, EVEN], parent=[3, 3, 4], marker=[1, 2, 0],
+        ids=[7, 8, 9], half=[0, 1, EVEN], parent=[3, 3, 4], marker=[1, 2, 0], classes=[0, 4, 2],
     )  # fmt: skip
 
 
@@ -49,6 +49,18 @@ def test_every_column_of_a_table_survives(tmp_path, table):
         before, after = getattr(table, field.name), getattr(back, field.name)
         np.testing.assert_array_equal(after, before, err_msg=field.name)
         assert after.dtype == before.dtype
+
+
+def test_a_table_written_before_it_had_classes_has_none(tmp_path, table):
+    write_result(tmp_path / "t.npz", table)
+    with np.load(tmp_path / "t.npz") as archive:
+        arrays = dict(archive)
+    manifest = json.loads(str(arrays["manifest"]))
+    column = manifest["result"]["fields"].pop("classes")["array"]
+    del arrays[column]
+    np.savez(tmp_path / "old.npz", **{**arrays, "manifest": np.array(json.dumps(manifest))})
+    back = read_result(tmp_path / "old.npz", ParticleTable)
+    assert back.classes.tolist() == [0, 0, 0] and back.marker.tolist() == [1, 2, 0]
 
 
 def test_an_empty_table_and_boxes(tmp_path):

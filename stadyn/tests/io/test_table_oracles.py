@@ -39,7 +39,7 @@ def test_starfile_reads_every_row_and_column(tmp_path, planted, name):
     table = read if name == "stopgap" else read["particles"]
     assert len(table) == 200
     if name == "stopgap":
-        assert table["class"].tolist() == planted.classes.tolist()
+        assert table["class"].tolist() == planted.particles.classes.tolist()
     else:
         angles = table[["rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"]].to_numpy()
         assert np.abs(angles - np.stack(relion_from_matrices(planted.particles.rotations), -1)).max() < 1e-9

@@ -2,6 +2,7 @@
 """Every format of particles: what it has a place for survives the way out and back, and what it lacks is said."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ KEPT = {
     "emclarity": ("folder", {"cc", "ids", "classes"}),
     "pytom": ("p.xml", {"cc", "classes", "wedges", "ids"}),
     "eman2": ("p.lst", {"cc", "classes"}),
-    "stadyn": ("p.npz", ALL - {"classes", "wedges", "pixel_sizes"}),
+    "stadyn": ("p.npz", ALL - {"wedges", "pixel_sizes"}),
 }
 
 
@@ -62,16 +63,30 @@ def test_poses_and_columns_come_back(tmp_path, planted, name):
     assert np.abs(table.positions - truth.positions).max() < 1e-3
     assert degrees_apart(table.rotations, truth.rotations).max() < 1e-4
     kept = KEPT[name][1]
-    for column in ("surface_ids", "ids", "half", "parent", "marker"):
+    for column in ("surface_ids", "ids", "half", "parent", "marker", "classes"):
         if column in kept:
             np.testing.assert_array_equal(getattr(table, column), getattr(truth, column), err_msg=column)
     if "cc" in kept:
         np.testing.assert_allclose(table.cc, truth.cc, atol=1e-6)
-    if "classes" in kept:
-        np.testing.assert_array_equal(back.classes, planted.classes)
     if "wedges" in kept:
         assert back.wedges == WEDGES
     assert back.pixel_sizes == {"TS_01": 5.4, "TS_07": 5.4}  # of the list, if not of the file
+
+
+WITH_CLASSES = [name for name, (_, kept) in KEPT.items() if "classes" in kept]
+UNCLASSIFIED = {"av3": 1, "stopgap": 1, "emclarity": 1}
+"""What a format that averages class 1 gets where no particle has a class; all others get 0."""
+
+
+@pytest.mark.parametrize("name", ["dynamo", *WITH_CLASSES])
+def test_classes_come_back_and_none_stays_none(tmp_path, planted, name):
+    few = planted.select(slice(498, 502))  # of both tomograms
+    table = few.particles.replace(half=np.zeros(4, int), classes=[0, 7, 2, 12])
+    back, messages = round_trip(tmp_path, name, replace(few, particles=table))
+    assert back.particles.classes.tolist() == [0, 7, 2, 12]
+    assert not any("class" in message for message in messages)
+    back, _ = round_trip(tmp_path, name, replace(few, particles=table.replace(classes=np.zeros(4, int))))
+    assert back.particles.classes.tolist() == [UNCLASSIFIED.get(name, 0)] * 4
 
 
 @pytest.mark.parametrize("name", [n for n in KEPT if n != "dynamo"])

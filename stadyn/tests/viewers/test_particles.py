@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from stadyn.core.particles import ParticleTable
 from stadyn.core.rotations import rotation_z, rotations_from_normals
 from stadyn.io.results import write_result
-from stadyn.plots.colors import EXCLUDED
+from stadyn.plots.colors import CYCLE, EXCLUDED
 from stadyn.plots.figures import particles_figure
 from stadyn.plots.particles import COLORINGS, HALVES
 from stadyn.protocols import StadynProtAlign, StadynProtSelectCC, StadynProtSplitHalves
@@ -88,6 +88,29 @@ def test_markers_are_offered_where_particles_were_subboxed_at_some(make_run, dra
     np.testing.assert_allclose(in_space(ax.collections[1]), [(0, 0, 0), (0, 5, 0)])
     write_result(run.resultPath("particles.npz"), table.replace(marker=np.zeros(3, int)))
     assert open_viewer(run)._definition.getParam("colorBy").choices == choices[:-1]
+
+
+def test_classes_have_the_same_colour_in_every_tomogram_and_their_count_in_the_legend(
+    make_run, draw, open_viewer, with_pixel_size
+):
+    run = make_run(StadynProtSplitHalves)
+    a = table_of([(0, 0, 0), (5, 0, 0), (0, 5, 0), (5, 5, 0)], classes=np.array([3, 0, 3, 1]))
+    b = table_of([(1, 1, 1), (2, 2, 2)], "b", classes=np.array([3, 10]))
+    write_result(run.resultPath("particles.npz"), ParticleTable.concatenate([a, b]))
+    param = open_viewer(run)._definition.getParam("colorBy")
+    chosen = param.choices.index("class")
+    assert param.help.get().endswith("no particle here has one: order score, marker it was subboxed at.")
+    left, right = draw(run, "showParticles", colorBy=chosen, tomogram=2)
+    assert left.get_legend_handles_labels()[1] == ["no class: 1", "class 1: 1", "class 3: 2"]
+    assert right.get_legend_handles_labels()[1] == ["class 3: 1", "class 10: 1"]
+    np.testing.assert_allclose(in_space(left.collections[2]), [(0, 0, 0), (0, 5, 0)])
+    colors = [to_hex(c.get_facecolor()[0]) for c in (*left.collections, *right.collections)]
+    assert colors[1:] == [c.lower() for c in (CYCLE[0], CYCLE[2], CYCLE[2], CYCLE[2])] and colors[0] == "#999999"
+    symbols = [c.get_paths()[0].vertices.shape for c in right.collections]
+    assert symbols[0] != symbols[1]  # the same colour again, another symbol
+    write_result(run.resultPath("particles.npz"), table_of([(0, 0, 0)]))
+    param = open_viewer(run)._definition.getParam("colorBy")
+    assert "class" not in param.choices and param.help.get().endswith("marker it was subboxed at, class.")
 
 
 def test_discs_and_axes_follow_the_particles(make_run, draw, with_pixel_size):
