@@ -16,7 +16,7 @@ from stadyn.tests.io.planted_particles import CONTEXT, degrees_apart, thousand
 ASKED_DEG, ASKED_PX = 1e-4, 1e-3
 ONE_WAY = ("chimerax", "dynamo-folder")
 """Written only, or with boxes cut from tomograms."""
-COLUMNS = ("surface_ids", "ids", "half", "parent", "marker", "cc")
+COLUMNS = ("surface_ids", "ids", "half", "parent", "marker", "classes", "cc")
 
 
 def main():
@@ -62,7 +62,7 @@ def through(title, name, found, file, context):
     angle = degrees_apart(table.rotations, truth.rotations).max()
     shift = np.abs(table.positions - truth.positions).max()
     said = " ".join(messages)
-    silent = [column for column in lost(replace(back, particles=table), file, order) if TITLES[column] not in said]
+    silent = [column for column in lost(replace(back, particles=table), file) if TITLES[column] not in said]
     good = angle < ASKED_DEG and shift < ASKED_PX and not silent
     rest = "; ".join(m for m in messages if "says which is which" not in m) or "nothing"
     note = f"  LOST WITHOUT A WORD: {', '.join(silent)}" if silent else "" if good else "  FALLS SHORT"
@@ -78,7 +78,7 @@ def in_the_same_order(table, truth):
     return order
 
 
-def lost(back, file, order):
+def lost(back, file):
     """Columns that said something and came back otherwise."""
     truth, table = file.particles, back.particles
     for column in COLUMNS:
@@ -87,9 +87,6 @@ def lost(back, file, order):
         kept = np.allclose(after, np.nan_to_num(before), atol=1e-6) or np.allclose(after, before, 1e-5, equal_nan=True)
         if spoke and not kept:
             yield column
-    if file.classes is not None and np.any(file.classes):
-        if back.classes is None or not np.array_equal(np.asarray(back.classes)[order], file.classes):
-            yield "classes"
     if file.wedges and back.wedges != file.wedges:
         yield "wedges"
     if any(abs(back.pixel_sizes.get(name, 0) / size - 1) > 1e-6 for name, size in file.pixel_sizes.items()):

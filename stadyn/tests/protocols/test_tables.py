@@ -15,6 +15,7 @@ from stadyn.tests.io.planted_particles import degrees_apart
 from .project import configured, launch
 
 READ_BACK = ["dynamo", "relion5", "av3", "emclarity"]
+DYNAMO = WRITABLE.index("dynamo")
 
 
 @pytest.mark.parametrize("name", READ_BACK)
@@ -41,7 +42,7 @@ def test_exported_particles_come_back(project, simulated, tomograms, name):
 
 def table_file(path, name, position=(40.0, 40.0, 30.0), pixel_size=10.8, format_name="relion4"):
     """A table of one particle."""
-    table = ParticleTable([position], [np.eye(3)], [name])
+    table = ParticleTable([position], [np.eye(3)], [name], classes=[3])
     write_particles(path, ParticleFile(table, {name: pixel_size}), format_name, Context((ListedTomogram(name),)))
     return str(path)
 
@@ -76,6 +77,9 @@ def test_rescaling_and_numbers_of_tomograms(project, tomograms, tmp_path):
     )
     np.testing.assert_allclose(read_particles(run.coordinates).positions, [[40.0, 30.0, 25.0]], atol=1e-4)
     assert "from 5.4 to 10.8 Å a pixel" in " ".join(run._summary())
+    assert read_particles(run.coordinates).classes.tolist() == [3] and "class" not in " ".join(run._summary())
+    export = launch(project, StadynProtExportParticles, inputParticles=(run, "coordinates"), fileFormat=DYNAMO)
+    assert np.loadtxt(export.table.getFileName())[21] == 3
     numbered = table_file(tmp_path / "b.tbl", "3", format_name="dynamo")
     (tmp_path / "list.doc").write_text(f"3 {names[1]}.mrc\n")
     run = launch(
