@@ -124,7 +124,7 @@ def _halves(path, columns):
     known = {letter: half for half, letter in LETTERS.items()}
     wrong = [letter for letter in np.unique(letters) if letter not in known]
     if wrong:
-        raise InputError(f'{path} has the half-set "{wrong[0]}": write A or B')
+        raise InputError(f'{path} has the half-set "{wrong[0][:40]}": write A or B')
     if len(np.unique(letters)) == 1:
         return np.full(len(letters), UNASSIGNED)
     return np.array([known[letter] for letter in letters])
