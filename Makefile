@@ -65,7 +65,7 @@ bench-robustness: $(INSTALLED)
 	$(BIN)/python benchmarks/host_scripts.py
 	$(BIN)/python benchmarks/large_tomogram.py
 
-# Hours: ten minutes of the processor for each reader, finished ones kept in fuzz.state. pip install atheris for the guided half.
+# Hours: ten minutes of the processor for each reader, finished ones kept in fuzz.state. pip install '.[fuzz]' for the guided half.
 fuzz: $(INSTALLED)
 	$(BIN)/python benchmarks/fuzz_readers.py --state fuzz.state
 

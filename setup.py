@@ -42,6 +42,7 @@ setup(
     extras_require={
         "gpu": ["cupy-cuda12x>=13,<14"],  # CuPy 14 needs a newer NumPy than the host pins
         "test": ["pytest", "hypothesis"],
+        "fuzz": ["atheris"],  # Linux only; without it, hypothesis alone damages the files
         "dev": ["pytest", "hypothesis", "ruff"],
     },
     entry_points={"pyworkflow.plugin": "stadyn = stadyn"},

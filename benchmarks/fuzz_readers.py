@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every reader on damaged files, for minutes each: no crash, no hang, no memory above 2 GB.
 
-Damage is decided by hypothesis, and half of the time by atheris where it is installed (``pip install atheris``).
+Damage is decided by hypothesis, and half of the time by atheris where it is installed (``pip install '.[fuzz]'``).
 Times are those of the processor, so that the run may be stopped and continued (kill -STOP, -CONT) or slowed down.
 """
 

@@ -110,22 +110,29 @@ def open_project(workspace, name, create):
     return manager.loadProject(name)
 
 
-def runs_in_order(project):
-    """The project's protocols, each after those it takes input from or waits for, else as they were loaded."""
-    runs = {run.getObjId(): run for run in project.getRuns()}
+def parents(project, refresh=False):
+    """{id: ids of the runs that it takes input from or waits for} of the project's runs, read again on `refresh`."""
+    runs = {run.getObjId(): run for run in project.getRuns(refresh=refresh)}
     graph = project.getRunsGraph()
-    parents = {}
+    found = {}
     for key, run in runs.items():
         nodes = graph.getNode(run.strId()).getParents()
         waits = {int(p) for p in run.getPrerequisites()}
-        parents[key] = ({node.run.getObjId() for node in nodes if node.run is not None} | waits) & runs.keys()
+        found[key] = ({node.run.getObjId() for node in nodes if node.run is not None} | waits) & runs.keys()
+    return found
+
+
+def runs_in_order(project):
+    """The project's protocols, each after those it takes input from or waits for, else as they were loaded."""
+    needed = parents(project, refresh=True)
+    runs = {run.getObjId(): run for run in project.runs}
     ordered = []
-    while parents:
-        ready = min((key for key, needs in parents.items() if not needs & parents.keys()), default=None)
+    while needed:
+        ready = min((key for key, needs in needed.items() if not needs & needed.keys()), default=None)
         if ready is None:
             raise InputError("the protocols of this workflow wait for each other in a circle")
         ordered.append(runs[ready])
-        del parents[ready]
+        del needed[ready]
     return ordered
 
 
@@ -168,15 +175,40 @@ def works_still(project, run):
     """
     if run.isActive() and run.useQueueForProtocol() and len(run.getJobIds()):
         return project.checkJobId(run)
+    return bool(_processes(project, run))
+
+
+def _processes(project, run):
+    """Numbers of the processes of this machine that carry out a run."""
     here, database = os.path.realpath(project.path), run.getDbPath()
+    found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = [os.fsdecode(word) for word in path.read_bytes().split(b"\0")]
         except OSError:  # ended meanwhile
             continue
         if database in words and any(os.path.isabs(word) and os.path.realpath(word) == here for word in words):
-            return True
-    return False
+            found.append(int(path.parent.name))
+    return found
+
+
+def reset(project, run):
+    """Make a run what it was before it began, as the host's *Reset* does: its folder and outputs are removed.
+
+    What of it still works is ended first: it would write into the folder of the run that follows.
+    """
+    import psutil
+
+    from .protocols.orphans import StopsItsOrphans, stop_processes
+
+    if run.isActive() and run.useQueueForProtocol() and len(run.getJobIds()) and project.checkJobId(run):
+        project.stopProtocol(run)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        stop_processes([psutil.Process(number) for number in _processes(project, run)])
+    if isinstance(run, StopsItsOrphans):
+        run.stopOrphans()
+    run.setAborted()  # of an active one the host kills whatever process has its number now
+    project.resetProtocol(run)
 
 
 def outlast(project, run):

@@ -12,7 +12,7 @@ from pathlib import Path
 from . import host
 from .core.errors import InputError
 from .io.aside import claimed
-from .io.settings import write_json
+from .io.settings import read_settings, write_json
 
 RECORD = "replay.json"
 """In the project's folder: what it was made from, so that a resumed one is the same."""
@@ -46,19 +46,19 @@ def new_project(workspace, name, path, values, protocols):
             shutil.rmtree(_folder(workspace, name), ignore_errors=True)
         project = host.open_project(workspace, name, create=True)
         try:
-            _load(project, path, protocols, folders)
+            runs = _load(project, path, protocols, folders)
         except InputError:
             os.chdir(folders[0])
             shutil.rmtree(_folder(workspace, name))
             _unfinished(workspace, name).rmdir()
             raise
-        write_json(RECORD, {"workflow": str(path), "values": values})
+        write_record({"workflow": str(path), "values": values, "runs": runs})
         _unfinished(workspace, name).rmdir()
     return project
 
 
 def _load(project, path, protocols, folders):
-    """The `protocols` of a workflow as runs of `project`, checked."""
+    """The `protocols` of a workflow as runs of `project`, checked; {id in the workflow: id of the run}."""
     loaded = project.loadProtocols(jsonStr=json.dumps(protocols))
     if len(loaded) != len(protocols):
         raise InputError(f"{path}: the host loaded {len(loaded)} of {len(protocols)} protocols")
@@ -69,6 +69,7 @@ def _load(project, path, protocols, folders):
         _check_parameters(run, folders)
         project.mapper.store(run)
     project.mapper.commit()
+    return {key: run.getObjId() for key, run in loaded.items()}
 
 
 def was_cut_short(workspace, name):
@@ -85,16 +86,14 @@ def _folder(workspace, name):
     return Path(workspace) / "projects" / name
 
 
-def resumed_project(workspace, name, values):
-    """Open project `name` again; raises InputError if `values` {alias: text} are not those it was made with."""
-    project = host.open_project(workspace, name, create=False)
-    made_with = json.loads(Path(RECORD).read_text())["values"] if Path(RECORD).exists() else {}
-    for alias, value in values.items():
-        if value != made_with.get(alias):
-            raise InputError(
-                f"{alias}={value} differs from what project {name} was made with: resume it unchanged, or make another"
-            )
-    return project
+def read_record():
+    """What the project in whose folder we are was made from: workflow, values, runs; {} unless replay made it."""
+    return read_settings(RECORD) if Path(RECORD).exists() else {}
+
+
+def write_record(record):
+    """Keep what `read_record` reads."""
+    write_json(RECORD, record)
 
 
 def sentence(errors):

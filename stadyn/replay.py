@@ -12,7 +12,8 @@ from pathlib import Path
 from . import host
 from .core.errors import InputError
 from .io.aside import claimed
-from .projects import new_project, resumed_project, sentence, was_cut_short
+from .projects import new_project, read_record, sentence, was_cut_short
+from .rerun import AGAIN, KEPT, Change, was_changing
 from .workflow import TYPE_NAMES, parse_values, read_workflow
 
 
@@ -26,6 +27,7 @@ def add_arguments(parser):
     parser.add_argument(
         "values", metavar="alias=value", nargs="*", help="answers to the template's questions; see --list"
     )
+    parser.add_argument("--set", metavar="alias=value", action="append", default=[], help="the same, spelled out")
     parser.add_argument("--list", action="store_true", help="show what the template asks for, and stop")
     parser.add_argument(
         "--projects",
@@ -36,7 +38,19 @@ def add_arguments(parser):
         "--project", metavar="NAME", help="name of the project (default: the workflow's name and the time)"
     )
     parser.add_argument(
-        "--resume", action="store_true", help="go on with an existing project; finished protocols are skipped"
+        "--resume",
+        action="store_true",
+        help="go on with an existing project; finished protocols are skipped. With values that differ from the "
+        "project's, what they change and all that depends on it runs again, its old results are removed, "
+        "and the rest is kept",
+    )
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="with --resume: the same for a WORKFLOW edited since; changes made in the host's forms are undone",
+    )
+    parser.add_argument(
+        "--plan", action="store_true", help="with --resume: show what is kept and what runs again, and stop"
     )
     parser.add_argument("--until", metavar="LABEL", help="stop after the protocol with this label")
     parser.add_argument("--export", metavar="DIR", help="leave final tables, maps, FSC and summary.json there")
@@ -62,27 +76,44 @@ def run(args):
     if args.list:
         _print_fields(workflow)
         return 0
-    values = parse_values(args.values)
+    values = parse_values([*args.values, *args.set])
+    _check_options(args)
     start_folder = os.getcwd()
     workspace = Path(args.projects or os.environ.get("SCIPION_USER_DATA") or "stadyn_projects").expanduser().absolute()
     export = Path(args.export).absolute() if args.export else None
     log = EventLog(Path(args.log).absolute() if args.log else None)
-    # A resumed project keeps the values it was made with.
-    protocols = [] if args.resume else workflow.filled(values)
+    anew = not args.resume or was_cut_short(workspace, args.project)  # then nothing has run in it
+    answers = workflow.answers(values)
+    protocols = workflow.filled(values) if anew else []
     host.prepare_environment(workspace)
+    ok = True
     try:
         with host.needing_room(workspace):
-            project = _project(args, workflow, values, protocols, workspace)
+            if anew:
+                project = _new_project(args, workflow, answers, protocols, workspace)
+            else:
+                project = host.open_project(workspace, args.project, create=False)
         # Two replays would run the same protocols.
         with claimed(project.path), host.needing_room(project.path):
-            ok = _run_all(project, _chosen(project, args.until), log)
-            if ok and export:
+            if not anew:
+                project = _changed(args, workflow, answers, project, start_folder, log)
+            if not args.plan:
+                ok = _run_all(project, _chosen(project, args.until), log)
+            if ok and export and not args.plan:
                 from .export import export_results
 
                 print(f"exported to {export}: {', '.join(export_results(project, export, log.events))}")
     finally:
         os.chdir(start_folder)
     return 0 if ok else 1
+
+
+def _check_options(args):
+    if args.resume and not args.project:
+        raise InputError("--resume needs --project NAME, the project to go on with")
+    for option in ("update", "plan"):
+        if getattr(args, option) and not args.resume:
+            raise InputError(f"--{option} needs --resume and --project NAME, the project that is changed")
 
 
 class EventLog:
@@ -108,17 +139,44 @@ def _print_fields(workflow):
     _print_table(rows)
 
 
-def _project(args, workflow, values, protocols, workspace):
-    if args.resume:
-        if not args.project:
-            raise InputError("--resume needs --project NAME, the project to go on with")
-        if not was_cut_short(workspace, args.project):
-            return resumed_project(workspace, args.project, values)
-        protocols = workflow.filled(values)  # nothing has run in it: it is made anew
+def _new_project(args, workflow, answers, protocols, workspace):
     name = re.sub(r"[^\w.-]", "-", args.project or f"{workflow.name}-{datetime.now():%y%m%d-%H%M%S}")
-    project = new_project(workspace, name, workflow.path, values, protocols)
+    project = new_project(workspace, name, workflow.path, answers, protocols)
     print(f"project {name} in {workspace}: {len(protocols)} protocols from {workflow.path.name}")
     return project
+
+
+def _changed(args, workflow, answers, project, folder, log):
+    """The existing `project` with what the command line asks of it; unchanged if that is only to go on."""
+    if not (answers or args.update or args.plan or was_changing()):
+        return project
+    record = read_record()
+    if "runs" not in record:
+        raise InputError(
+            f"project {args.project} does not say what replay made it from: resume it unchanged, or make another"
+        )
+    values = {**record["values"], **answers}
+    change = Change(project, workflow, values, folder)
+    if change.needed() or args.plan:
+        _tell(change, log)
+    if change.needed() and not args.plan:
+        change.apply()
+        # In memory, what depends on a run still knows the outputs that it had.
+        return host.open_project(Path(project.path).parents[1], args.project, create=False)
+    return project
+
+
+def _tell(change, log):
+    """Print and log what becomes of each protocol of a changed project, and why."""
+    rows = [("protocol", "is", "why")]
+    for verdict in change.verdicts:
+        rows.append((verdict.run.getObjLabel(), verdict.state, verdict.reason))
+        if verdict.state == KEPT:
+            log.add("kept", **_about(verdict.run))
+        elif verdict.state == AGAIN:
+            log.add("rerun", **_about(verdict.run), changes=verdict.changes, depends_on=verdict.causes)
+    _print_table(rows)
+    print(flush=True)
 
 
 def _chosen(project, until):
@@ -153,9 +211,12 @@ def _run_all(project, runs, log):
     return row["event"] != "failed"
 
 
+def _about(run):
+    return {"step": host.paper_step(run), "protocol": run.getObjLabel(), "class": run.getClassName()}
+
+
 def _run_one(project, run, log):
-    label = run.getObjLabel()
-    about = {"step": host.paper_step(run), "protocol": label, "class": run.getClassName()}
+    about = _about(run)
     if not run.isFinished() and host.works_still(project, run):
         print("works still ", end="", flush=True)
         host.outlast(project, run)

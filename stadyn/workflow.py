@@ -92,8 +92,8 @@ class Workflow:
             fields.setdefault(piece.alias, piece)
         return fields
 
-    def filled(self, values):
-        """The protocols, a list of dicts, with `values` {alias: text} over the defaults.
+    def answers(self, values):
+        """`values` {alias: text} as `filled` can read them from any folder.
 
         Raises InputError for an alias the workflow does not have, a value of the
         wrong type, and a path that is not there.
@@ -103,7 +103,11 @@ class Workflow:
             if alias not in fields:
                 known = ", ".join(fields) or "none, this workflow is not a template"
                 raise InputError(f"{alias!r} is not asked by {self.path.name}; it asks for: {known}")
-        answers = {alias: field.parse(values.get(alias, field.default)) for alias, field in fields.items()}
+        return {alias: fields[alias].parse(text) for alias, text in values.items()}
+
+    def filled(self, values):
+        """The protocols, a list of dicts, with the `answers` to `values` over the defaults; raises their InputError."""
+        answers = self.answers({**{alias: field.default for alias, field in self.fields.items()}, **values})
         text = list(self._pieces)
         # A value lands between the quotes of a JSON string, hence dumps without its own.
         text[1::2] = [json.dumps(answers[field.alias])[1:-1] for field in self._pieces[1::2]]

@@ -43,6 +43,11 @@ class StopsItsOrphans:
         if self.useQueueForSteps() and not self.getHostConfig().getJobDoneRegex():
             # An empty pattern fits every answer of a queue: the host would take jobs that work for ended ones.
             self.getHostConfig().queueSystem.jobDoneRegex.set(None)
+        self.stopOrphans()
+        super()._runSteps(doneSteps)
+
+    def stopOrphans(self):
+        """End the jobs of an earlier start that work, or wait in the queue."""
         extra = Path(self._getExtraPath()).absolute()
         queued = read_settings(extra / QUEUED)["jobs"] if (extra / QUEUED).exists() else []
         if queued:
@@ -54,7 +59,6 @@ class StopsItsOrphans:
             numbers = ", ".join(str(process.pid) for process in left)
             self.warning(f"jobs of an earlier start still work (process {numbers}): they are stopped, and go on here")
             stop_processes(left)
-        super()._runSteps(doneSteps)
 
 
 def jobs_of(folder):
