@@ -157,13 +157,13 @@ def _changed(args, workflow, answers, project, folder, log):
         )
     values = {**record["values"], **answers}
     change = Change(project, workflow, values, folder)
-    if change.needed() or args.plan:
+    if change.undoes_results() or args.plan:
         _tell(change, log)
-    if change.needed() and not args.plan:
-        change.apply()
-        # In memory, what depends on a run still knows the outputs that it had.
-        return host.open_project(Path(project.path).parents[1], args.project, create=False)
-    return project
+    if args.plan:
+        return project
+    change.apply()
+    # In memory, what depends on a run still knows the outputs that it had.
+    return host.open_project(Path(project.path).parents[1], args.project, create=False)
 
 
 def _tell(change, log):

@@ -113,8 +113,8 @@ class Change:
                 verdicts[key] = Verdict(run, KEPT if run.isFinished() else OPEN, causes=causes)
         return list(verdicts.values())
 
-    def needed(self):
-        """Is there anything to change?"""
+    def undoes_results(self):
+        """Does anything run again? If not, at most what is open gets new values."""
         return any(verdict.state == AGAIN for verdict in self.verdicts)
 
     def apply(self):
@@ -134,12 +134,13 @@ class Change:
         write_record({**read_record(), "changing": False})
 
     def _set(self, run, runs):
-        now = _parameters(run)
-        for name, value in self._wanted.get(run.getObjId(), {}).items():
-            if not _same(now[name], value):
-                _set_parameter(getattr(run, name), value, runs)
-        self._project.mapper.store(run)
-        self._project.mapper.commit()
+        now, wanted = _parameters(run), self._wanted.get(run.getObjId(), {})
+        others = {name: value for name, value in wanted.items() if not _same(now[name], value)}
+        for name, value in others.items():
+            _set_parameter(getattr(run, name), value, runs)
+        if others:
+            self._project.mapper.store(run)
+            self._project.mapper.commit()
 
 
 def was_changing():

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -167,14 +168,15 @@ def test_a_project_of_another_workflow_is_refused(folder, capsys):
     assert "project p does not say what replay made it from" in capsys.readouterr().err
 
 
-def test_an_edited_workflow_is_taken_over_when_asked(folder):
+def test_an_edited_workflow_is_taken_over_when_asked(folder, capsys):
     before = state(folder)[0]
-    (folder / "w.json.template").write_text(
-        TEMPLATE.replace('"exclusionRadius": "1"', '"exclusionRadius": "140"').replace('"5 Joined"', '"5 Called else"')
-    )
+    edited = TEMPLATE.replace('"5.particles", "6.particles"', '"6.particles"').replace('"5 Joined"', '"5 Called else"')
+    (folder / "w.json.template").write_text(edited.replace('"exclusionRadius": "1"', '"exclusionRadius": "140"'))
     assert replay("p", "--resume") == 0
     assert state(folder)[0] == before
+    capsys.readouterr()
     assert replay("p", "--resume", "--update") == 0
+    assert re.search(r"5 Joined +29 -> ", capsys.readouterr().out)
     after, tables = state(folder)
     assert [label for label in before if after[label] != before[label]] == ["5 Joined"]
     assert 0 < len(tables["5 Joined"]) < len(tables["4 Beside it"])
@@ -197,6 +199,7 @@ def test_a_change_that_was_cut_short_goes_on(folder, monkeypatch, resets):
     _enter(folder, monkeypatch)
     before = state(folder)[0]
     assert replay("p", "--resume") == 0
+    assert not json.loads((folder / "work/projects/p/replay.json").read_text())["changing"]
     after, tables = state(folder)
     assert all(after[label] == before[label] for label in UPSTREAM)
     assert same(tables, state(folder, "fresh")[1])
@@ -216,3 +219,56 @@ def test_a_killed_replay_goes_on_with_the_new_values(folder):
     assert events(folder, "started") and not events(folder, "finished")
     assert replay("p", "--resume") == 0
     assert same(state(folder)[1], state(folder, "fresh")[1])
+
+
+def test_what_a_user_added_runs_again_with_what_it_depends_on(folder, capsys):
+    project = host.open_project(folder / "work", "p", create=False)
+    thinned = next(run for run in project.getRuns() if run.getObjLabel() == "3 Thinned")
+    added = project.newProtocol(type(thinned), exclusionRadius=1.0)
+    added.inputParticles.append(thinned)
+    added.inputParticles[0].setExtended("particles")
+    project.saveProtocol(added)
+    added.setObjLabel("Added")
+    project.mapper.store(added)
+    project.mapper.commit()
+    project.closeMapper()
+    os.chdir(folder)
+    assert replay("p", "--resume") == 0 and replay("p", "--resume", "--plan", "seed=2") == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"Added +113 -> 113 ", printed)
+    assert re.search(r"Added +runs again +depends on 3 Thinned\n", printed)
+
+
+def test_threads_undo_nothing_and_serve_what_is_open(folder, capsys):
+    words = ["tomograms=a.mrc", "dipoles=dipoles.csv", "pixel_size=10", "--until", "1 Import tomograms"]
+    assert replay("nine", *words, workflow="vlp_nine_steps") == 0
+    assert replay("nine", "threads=3", "--resume", *words[3:], workflow="vlp_nine_steps") == 0
+    assert "runs again" not in capsys.readouterr().out
+    project = host.open_project(folder / "work", "nine", create=False)
+    aligning = [run for run in project.getRuns() if run.getClassName() == "StadynProtAlign"]
+    assert [run.numberOfThreads.get() for run in aligning] == [3] * 5
+    for run in project.getRuns():
+        run.setFinished()
+        project.mapper.store(run)
+    project.mapper.commit()
+    project.closeMapper()
+    os.chdir(folder)
+    assert replay("nine", "threads=4", "gpu=true", "--resume", "--plan", workflow="vlp_nine_steps") == 0
+    assert capsys.readouterr().out.count(" kept\n") == 20
+    assert replay("nine", "threads=4", "preset=2", "--resume", "--plan", workflow="vlp_nine_steps") == 0
+    assert re.search(r"3 Align first reference +runs again +preset 1 -> 2\n", capsys.readouterr().out)
+
+
+def test_what_still_works_on_the_old_value_is_ended(folder):
+    project = folder / "work" / "projects" / "p"
+    number = state(folder)[0]["3 Thinned"][0]
+    database = f"Runs/{number:06d}_StadynProtSplitHalves/logs/run.db"
+    command = [sys.executable, "-c", "import time; time.sleep(120)", project, database]
+    working, beside = subprocess.Popen(command), subprocess.Popen([*command[:-1], database.replace("Split", "Joined")])
+    try:
+        assert replay("p", "--resume", "radius=80", "--until", "2 Points") == 0
+        assert working.poll() is not None and beside.poll() is None
+    finally:
+        beside.kill()
+        beside.wait()
+    assert state(folder)[0]["3 Thinned"][1] == "saved"
