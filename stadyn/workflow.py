@@ -10,6 +10,7 @@ therefore every literal ``%`` doubled.
 import glob
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ STRING, BOOLEAN, PATH, INTEGER, DECIMAL, FILENAME, FOLDER = range(7)
 TYPE_NAMES = ("text", "yes/no", "path", "integer", "number", "file name", "folder")
 TEMPLATES = Path(__file__).parent / "templates"
 SUFFIX = ".json.template"
+PERCENT = r"%(?:%|\((?P<name>[^()]*)\)s)?"
+"""What the host replaces with Python's % operator, which also takes a width: of gigabytes, in a damaged file."""
 
 
 @dataclass(frozen=True)
@@ -153,18 +156,25 @@ def _read_template(path, text):
     if start is None:
         raise InputError(f"{path}: no list of protocols in this template")
     description, body = "\n".join(lines[:start]).strip(), "\n".join(lines[start:])
-    try:
-        body = body % os.environ
-    except KeyError as error:
-        name = str(error.args[0])[:40]
-        raise InputError(f"{path}: set the environment variable {name!r}, which this template uses") from None
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: a literal % must be doubled in a template ({error})") from None
+    body = re.sub(PERCENT, lambda found: _percent(path, found), body)
     pieces = body.split("~")
     if len(pieces) % 2 == 0:
         raise InputError(f"{path}: a field ~label|default|type|alias~ is not closed")
     pieces[1::2] = [_field(path, piece) for piece in pieces[1::2]]
     return Workflow(path, pieces, description)
+
+
+def _percent(path, found):
+    """What stands for one match of PERCENT."""
+    if found[0] == "%%":
+        return "%"
+    name = found["name"]
+    if name is None:
+        at = found.string[found.start() : found.start() + 20].split("\n")[0]
+        raise InputError(f"{path}: a literal % must be doubled in a template, and here is {at!r}")
+    if name not in os.environ:
+        raise InputError(f"{path}: set the environment variable {name[:40]!r}, which this template uses")
+    return os.environ[name]
 
 
 def _field(path, text):

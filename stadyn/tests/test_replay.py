@@ -88,6 +88,7 @@ def test_wrong_answer_is_one_sentence_before_anything_runs(folder, capsys, words
         ('[\n{"object.className": "X", "object.id": "1", "a": "~b|1|3|c"}\n]', "is not closed"),
         ('[\n{"object.className": "X", "object.id": "1", "a": "5 % d"}\n]', "must be doubled"),
         ('[\n{"object.className": "X", "object.id": "1", "a": "%(NO_SUCH)s"}\n]', "'NO_SUCH'"),
+        ('[\n{"object.className": "X", "object.id": "1", "a": "%(PATH)2000000000s"}\n]', "must be doubled"),
         ("[]\n", "no list of protocols"),
     ],
 )
