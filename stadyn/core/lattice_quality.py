@@ -100,7 +100,7 @@ def lattice_quality(table, symmetry=SPOKES):
     )  # fmt: skip
 
 
-def select_by_order(quality, least=0.2):
+def select_by_order(quality, least=0.3):
     """(n,) bool: which particles reach the order score `least`."""
     if not 0 <= least <= 1:
         raise InputError(f"least order score {least}: it must lie within 0 and 1")
