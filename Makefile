@@ -81,14 +81,12 @@ bench-acryo: $(INSTALLED) $(ROWS_SHARE)
 bench-gpu: $(INSTALLED) $(ROWS_SHARE)
 	$(BIN)/python benchmarks/gpu.py
 
-bench: $(INSTALLED) benchmarks/picking_workflows.py bench-alignment
+bench: $(INSTALLED) benchmarks/picking_workflows.py
 	@test -d demo/data || { echo "make: there is no simulated data yet: make demo first"; exit 1; }
-	$(BIN)/python benchmarks/selection.py
-	$(BIN)/python benchmarks/half_map_alignment.py
-	$(BIN)/python benchmarks/postprocessing.py
-	$(BIN)/python benchmarks/simulator_noise.py demo/data
-	$(BIN)/python benchmarks/picking.py demo/data --quick
-	$(BIN)/python benchmarks/tubes.py
+	@failed=0; $(MAKE) --no-print-directory bench-alignment || failed=1; \
+	for row in benchmarks/selection.py benchmarks/half_map_alignment.py benchmarks/postprocessing.py \
+	  "benchmarks/simulator_noise.py demo/data" "benchmarks/picking.py demo/data --quick" benchmarks/tubes.py; do \
+	  echo "## $$row"; $(BIN)/python $$row || failed=1; done; exit $$failed
 
 lint: $(INSTALLED)
 	@$(BIN)/python -m ruff --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet ruff

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fast mode against the loop that peers run for each candidate angle, on the same particles.
 
-    python benchmarks/against_peer_loop.py [--boxes 48 64 96] [--particles 500] [--peer 24 12 6] [--all]
+    python benchmarks/against_peer_loop.py [--boxes 48 64 96] [--particles 500] [--peer 16 8 4] [--all]
 
 For every angle the peer rotates the masked reference in the full box (compiled, linear),
 transforms it, applies wedge and low-pass, multiplies, transforms back and takes the peak: one
@@ -129,7 +129,7 @@ def compare(rows, planted, snr, peers, repeats):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--boxes", type=int, nargs="+", default=[48, 64, 96])
-    parser.add_argument("--peer", type=int, nargs="+", default=[24, 12, 6], help="particles of the peer, for each box")
+    parser.add_argument("--peer", type=int, nargs="+", default=[16, 8, 4], help="particles of the peer, for each box")
     parser.add_argument("--all", action="store_true", help="large boxes at every SNR")
     parser.add_argument("--particles", type=int, default=500)
     parser.add_argument("--snr", type=float, nargs="+", default=SNRS)
