@@ -38,7 +38,8 @@ class StadynProtLatticeQuality(StadynProtocol):
         add_particles(form, label="Aligned particles")
         text = (
             "Particles below it are excluded. 0.3 takes out 99 of 100 strays and costs fewer than 1 of 100 true "
-            "particles (on VLPs under 250 Å of radius somewhat more); 0 excludes none and only measures. A particle without any neighbour has 0.05."
+            "particles (on VLPs under 250 Å of radius somewhat more); 0 excludes none and only measures. "
+            "A particle without any neighbour has 0.05."
         )
         add_number(form, "leastOrder", 0.3, (0, 1), "Least order score", text)
         add_symmetry(
