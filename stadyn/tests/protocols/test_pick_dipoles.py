@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import time
 
+import numpy as np
 import pytest
 
 from stadyn.convert.meshes import read_dipoles
@@ -69,8 +70,14 @@ def test_clicks_become_meshes_and_reopening_goes_on(project, tomograms, dipoles,
     assert protocol.validate() == []
     picked = run_picker(project, protocol, display, [(30, 70), (50, 70)], len(found) + 1, monkeypatch)
     new = next(d for d in picked if (d.tomogram_id, d.surface_id) == ("tomo_001", 2))
-    assert abs(new.radius - 20) < 0.5 and abs(new.center[2] - 35) < 1
+    magnification = 20 / new.radius  # of a tomogram smaller than the screen
+    assert 1 < magnification < 10 and abs(new.center[2] - 35) < 1
+    assert np.allclose(np.subtract(new.north, new.center), (new.radius, 0, 0), atol=0.01)
     assert protocol.loadSummary()["vlps"] == 3 and len(read_dipoles(protocol.dipoles)) == 3
     # A run waits for its user after the window was closed, and can be opened again.
     again = run_picker(project, protocol, display, [(60, 120), (60, 150)], len(found) + 2, monkeypatch)
     assert set(picked) <= set(again)
+    (other,) = set(again) - set(picked)
+    assert np.allclose(np.subtract(other.north, other.center), (0, 30 / magnification, 0), atol=0.3)
+    apart = np.subtract(other.center, new.center) * magnification
+    assert np.allclose(apart, (30, 50, 0), atol=2)
