@@ -45,7 +45,8 @@ def test_a_log_without_progress_or_none_at_all_tells_nothing(tmp_path):
     assert progress_lines(str(tmp_path / "log")) == []
 
 
-def test_the_summary_of_a_running_run_holds_them_and_of_a_stopped_one_does_not(log):
+def test_the_summary_of_a_running_run_holds_them_and_of_a_stopped_one_does_not(log, monkeypatch):
+    monkeypatch.chdir(os.getcwd())  # where the tests after this one are at home
     project = new_project("stadyn-progress")
     os.chdir(project.path)
     run = project.newProtocol(StadynProtAlign)
