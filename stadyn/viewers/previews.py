@@ -100,7 +100,10 @@ class LowpassPreview(MapPreview):
 class CentrePreview(MapPreview):
     """Where the new centre lies; a click on a slice moves it. Lengths count from the first voxel, as in Chimera."""
 
-    hint = "Click on either slice; the yellow cross is the new centre. The tip of the hexamer is a good mark."
+    hint = (
+        "Click on either slice; the yellow cross is the new centre. The tip of the hexamer is a good mark.\n"
+        "The sliders count from the map's first voxel, as Chimera does."
+    )
 
     def __init__(self, volume, pixel_size, point=None):
         middle = [pixel_size * (n // 2) for n in volume.shape[::-1]]
