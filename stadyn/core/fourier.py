@@ -130,13 +130,17 @@ def half_cube(volumes, k_samples, samples_per_pixel=1, compensated=False):
     return done[0] if single else done
 
 
-def half_cube_samples(volumes, samples, k_samples, samples_per_pixel=1, compensated=False):
-    """(b, m) complex64, ``half_cube(...)[:, z, y, x]`` for three (m,) int arrays `samples` = (z, y, x)."""
-    xp = array_module(volumes)
+def places_in_half_cube(samples, k_samples):
+    """(m,) int, where `half_cube_samples` finds three (m,) int arrays of indices [fz, fy, fx] of a half cube."""
     z, y, x = samples
+    return (y * (2 * k_samples + 1) + x) * (k_samples + 1) + z
+
+
+def half_cube_samples(volumes, places, k_samples, samples_per_pixel=1, compensated=False):
+    """(b, m) complex64, some samples of the `half_cube` of (b, n, n, n) boxes, chosen by `places_in_half_cube`."""
+    xp = array_module(volumes)
     done = _transform(volumes, k_samples, samples_per_pixel, compensated)
-    flat = (y * (2 * k_samples + 1) + x) * (k_samples + 1) + z
-    return xp.take(done.reshape(len(done), -1), xp.asarray(flat), axis=1)
+    return xp.take(done.reshape(len(done), -1), xp.asarray(places), axis=1)
 
 
 def volume_from_half_cube(cube, box_px, samples_per_pixel=OVERSAMPLING, compensated=True, ahead=0.0):
@@ -160,12 +164,6 @@ def volume_from_half_cube(cube, box_px, samples_per_pixel=OVERSAMPLING, compensa
     flat = part.reshape(k + 1, box_px * box_px)
     out = half.real.T @ flat.real - half.imag.T @ flat.imag
     return out.reshape(box_px, box_px, box_px)
-
-
-def band_coefficients(volumes, wanted):
-    """(b, m) complex64 coefficients of boxes (b, n, n, n) in a `Band`."""
-    k, h = int(wanted.high), wanted.indices.astype(int)
-    return half_cube_samples(volumes, (h[:, 2], h[:, 1] + k, h[:, 0] + k), k)
 
 
 def frequency_radius(box_px):

@@ -8,8 +8,8 @@ from threading import Lock
 import numpy as np
 
 from .alignment import COARSE_RADIUS
-from .arrays import free_memory, in_parts
-from .fourier import OVERSAMPLING, band, half_cube_samples
+from .arrays import free_memory, in_parts, out_of_memory_errors
+from .fourier import OVERSAMPLING, band, half_cube_samples, places_in_half_cube
 from .reference import BallLines, ball_lines
 from .resample import box_coordinates, crop
 from .transfer import Transfer
@@ -72,16 +72,6 @@ def mean_and_scale(box):
     return mean, 1 / sd if sd > 1e-6 * abs(mean) else 0.0
 
 
-def normalize(boxes):
-    """Each box with mean 0 and standard deviation 1 inside its inscribed sphere; a constant box becomes zero."""
-    done = np.empty(boxes.shape, np.float32)
-    for box, out in zip(boxes, done, strict=True):
-        mean, scale = mean_and_scale(box)
-        np.subtract(box, np.float32(mean), out=out)
-        out *= np.float32(scale)
-    return done
-
-
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Band-limited particles of one tomogram."""
@@ -125,6 +115,8 @@ def prepare(source, table, rows, box_px, high, low, with_cubes, xp=np, sampled=N
     data = empty((len(rows), len(h)), np.complex64)
     cubes = empty((len(rows), len(lines)), np.complex64) if with_cubes else None
     centers = np.empty((len(rows), 3))
+    fine = places_in_half_cube((h[:, 2], h[:, 1] + k, h[:, 0] + k), k)
+    coarse = places_in_half_cube(lines.samples, lines.side // 2)
 
     def transform(part):
         boxes, centers[part] = source.boxes(table, rows[part], box_px)
@@ -133,9 +125,9 @@ def prepare(source, table, rows, box_px, high, low, with_cubes, xp=np, sampled=N
             mean, scale[:] = mean_and_scale(box)
             box -= np.float32(mean)
         boxes, scales = xp.asarray(boxes), xp.asarray(scales)
-        data[part] = half_cube_samples(boxes, (h[:, 2], h[:, 1] + k, h[:, 0] + k), k) * scales
+        data[part] = half_cube_samples(boxes, fine, k) * scales
         if with_cubes:
-            cubes[part] = half_cube_samples(boxes, lines.samples, lines.side // 2, OVERSAMPLING, True) * scales
+            cubes[part] = half_cube_samples(boxes, coarse, lines.side // 2, OVERSAMPLING, True) * scales
 
     at_once = BOXES_AT_ONCE if box_px < LARGE_BOX_PX else 1
     in_parts(transform, len(rows), at_once if xp is np else len(rows))
@@ -201,8 +193,13 @@ class ParticleData:
         with self._lock:
             keep = self._bytes + size <= self.keep_bytes
             self._bytes += size * keep
-        wanted = self.box_px, self.high, self.low, self.with_cubes
-        made = prepare(self.source, self.table, rows, *wanted, self.xp, sampled, self._empty if keep else None)
-        if keep:
-            self._kept[index] = made
+        wanted = self.source, self.table, rows, self.box_px, self.high, self.low, self.with_cubes, self.xp, sampled
+        if not keep:
+            return prepare(*wanted)
+        try:
+            made = prepare(*wanted, self._empty)
+        except out_of_memory_errors():  # less was free than it seemed: what is kept so far stays, no more is added
+            self.keep_bytes = 0
+            return prepare(*wanted)
+        self._kept[index] = made
         return made

@@ -86,13 +86,6 @@ def fit_cc_threshold(cc, margin=0.01, seed=0):
     return CCThreshold(scores, means, sds, weights, valley, threshold, True, message)
 
 
-def fit_cc_thresholds(table, margin=0.01, seed=0):
-    """`fit_cc_threshold` for each tomogram of a ParticleTable: dict tomogram id -> CCThreshold."""
-    return {
-        str(i): fit_cc_threshold(table.cc[table.tomogram_ids == i], margin, seed) for i in np.unique(table.tomogram_ids)
-    }
-
-
 def with_threshold(fit, threshold):
     """The `CCThreshold` with a threshold that was typed in place of its own; the mixture stays, to be looked at."""
     share = np.mean(fit.scores >= threshold) if len(fit.scores) else 1.0

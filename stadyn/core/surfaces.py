@@ -11,7 +11,6 @@ from scipy.special import lpmv
 from .errors import InputError
 from .particles import ParticleTable
 from .rotations import rotations_from_normals
-from .subboxing import tilts_to_normals
 
 MIN_POINTS = 8
 """Fewer aligned particles than this do not determine a surface (a sphere has 4 unknowns)."""
@@ -152,21 +151,6 @@ def fit_surfaces(table, degree=4, smoothness=3e-4):
     dict (tomogram id, surface id) -> RadialSurface; VLPs with fewer than `MIN_POINTS` particles are left out
     """
     return {key: _fit_radial(table.positions[rows], degree, smoothness) for key, rows in _groups(table)}
-
-
-def tilt_to_surfaces(table, surfaces):
-    """The same particles with their z axes turned, by the smallest rotation, to the normal of their VLP's surface.
-
-    Particles whose VLP is not among `surfaces` stay as they are.
-    """
-    rotations = table.rotations.copy()
-    for (tomogram_id, surface_id), surface in surfaces.items():
-        rows = (table.tomogram_ids == tomogram_id) & (table.surface_ids == surface_id)
-        offset = table.positions[rows] - surface.center
-        normals = surface.normals(offset / np.linalg.norm(offset, axis=1, keepdims=True))
-        local = np.einsum("nji,nj->ni", rotations[rows], normals)
-        rotations[rows] = rotations[rows] @ tilts_to_normals(local)
-    return table.replace(rotations=rotations)
 
 
 def _groups(table):

@@ -67,16 +67,6 @@ def read_header(path):
     return _map(path)[0]
 
 
-def check_pixel_size(path, expected, tolerance=0.01):
-    """InputError unless the header's voxels are cubes of `expected` Å, within the fraction `tolerance`."""
-    header = read_header(path)
-    if header.pixel_size <= 0:
-        raise InputError(f"{path} has no pixel size in its header: write {expected:g} Å there (IMOD: alterheader -del)")
-    for axis, size in zip("xyz", header.voxel_size, strict=True):
-        if abs(size - expected) > tolerance * expected:
-            raise InputError(f"{path} has {size:.4g} Å a pixel along {axis}, not {expected:.4g}: correct one of them")
-
-
 def write_volume(path, array, pixel_size, label=""):
     """Write an array [z, y, x] as one float32 volume, origin 0, whole or not at all.
 

@@ -21,7 +21,7 @@ from tomo.protocols import ProtTomoBase
 from stadyn.convert.particles import precedents, read_particle_input, write_particles_like
 from stadyn.convert.tomograms import read_tomograms
 from stadyn.core.errors import InputError
-from stadyn.core.particles import ParticleBoxes, ParticleTable
+from stadyn.core.particles import ParticleTable
 from stadyn.core.resample import inside
 from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import read_settings, write_json
@@ -65,7 +65,7 @@ class StadynProtocol(NamesTomograms, WaitsForInputs, StopsItsOrphans, ReadableHe
     readInput(name)                     ParticleInput (table, tomograms, boxes) of a pointer parameter
     jobSettings(particles, **more)      the common keys of a job's settings; writes its input tables
     runStadynJob(name, settings)        ``python -m stadyn NAME settings.json`` through the host
-    readTable / readBoxes               what a job left
+    readTable(*names)                   what a job left
     createLike(table, name)             particles of the class that came in, with new poses
     saveSummary / loadSummary           figures of this run, kept in summary.json and shown in the summary
     """
@@ -90,10 +90,6 @@ class StadynProtocol(NamesTomograms, WaitsForInputs, StopsItsOrphans, ReadableHe
     def readTable(self, *names):
         """The ParticleTable in a result file of this run."""
         return read_result(self.resultPath(*names), ParticleTable)
-
-    def readBoxes(self, *names):
-        """The ParticleBoxes in a result file of this run."""
-        return read_result(self.resultPath(*names), ParticleBoxes)
 
     # ----- input
 

@@ -33,6 +33,21 @@ def blob_map(box_px, rotation=IDENTITY, shift=(0.0, 0.0, 0.0), sigmas=SIGMAS, po
     return out.astype(np.float32)
 
 
+def normalized(boxes):
+    """Boxes with mean 0 and standard deviation 1 inside their inscribed sphere; written apart from `core.particle_data`."""
+    boxes = np.asarray(boxes, float)
+    axis = np.arange(boxes.shape[-1]) - boxes.shape[-1] // 2
+    sphere = axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2 <= (boxes.shape[-1] / 2 - 1) ** 2
+    return np.stack([(box - box[sphere].mean()) / box[sphere].std() for box in boxes])
+
+
+def coefficients(volumes, wanted):
+    """(b, m) complex64 array of NumPy, what the FFT gives for boxes (b, n, n, n) in a `Band`, about their centres."""
+    x, y, z = wanted.indices.astype(int).T
+    centred = np.fft.ifftshift(np.asarray(volumes, float), axes=(1, 2, 3))
+    return np.fft.fftn(centred, axes=(1, 2, 3))[:, z, y, x].astype(np.complex64)
+
+
 def random_rotations(count, seed=0):
     """(count, 3, 3) uniform rotations."""
     return Rotation.random(count, random_state=seed).as_matrix()

@@ -4,6 +4,8 @@
 import numpy as np
 import pytest
 
+from stadyn.core import alignment
+from stadyn.core import reference as reference_module
 from stadyn.core.alignment import COARSE_RADIUS, Dictionary, _model, coarse_search, refine_poses, score_poses
 from stadyn.core.arrays import to_host
 from stadyn.core.particle_data import prepare
@@ -92,6 +94,22 @@ def test_the_slope_is_that_of_the_score(xp):
         up, down = (to_host(score(**{arguments: s * unit})[0]).astype(float) for s in (1, -1))
         numeric = (up - down) / (2 * np.linalg.norm(unit))
         assert slope[:, axis] == pytest.approx(numeric, rel=0.08, abs=0.03 * np.abs(slope[:, axis]).max() + 1e-3), axis
+
+
+@pytest.mark.parametrize("at_once", [100, 1000, 5000])  # part of a particle, parts of two, several particles
+def test_products_do_not_depend_on_how_many_are_worked_out_at_once(monkeypatch, at_once):
+    planted = plant(5, BOX, wedge=WEDGE, snr=0.5)
+    batch, shifts = batch_of(planted, np), np.random.default_rng(0).normal(0, 0.5, (5, 3))
+    reference = Reference.from_volume(planted.reference, HIGH)
+    weights = np.random.default_rng(1).uniform(0.5, 1, batch.data.shape).astype(np.float32)
+    arguments = (reference, batch.data, weights, batch.frequencies, planted.truth.rotations, shifts, True)
+    expected = alignment._products_with_model(*arguments)
+    for module in (alignment, reference_module):
+        monkeypatch.setattr(module, "POINTS_AT_ONCE", at_once)
+    found = alignment._products_with_model(*arguments)
+    assert expected.shape == (5, 8, 8)
+    scale = np.sqrt(np.einsum("bi,bj->bij", *[np.einsum("bii->bi", expected)] * 2))
+    assert np.abs((found - expected) / scale).max() < 1e-5
 
 
 def test_fine_search_recovers_planted_poses_in_noise_and_wedge(xp):

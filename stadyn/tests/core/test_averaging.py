@@ -6,15 +6,15 @@ import pytest
 import scipy.fft
 
 from stadyn.core.averaging import AverageSum, finish, symmetrize
-from stadyn.core.fourier import band, band_coefficients
-from stadyn.core.particle_data import normalize, prepare
+from stadyn.core.fourier import band
+from stadyn.core.particle_data import prepare
 from stadyn.core.passes import average_group
 from stadyn.core.resample import rotate_volume
 from stadyn.core.rotations import rotation_z
 from stadyn.core.symmetry import symmetry_matrices
 from stadyn.core.tomograms import MissingWedge
 
-from .planted import BLOBS, SIGMAS, WEIGHTS, blob_map, plant, random_rotations
+from .planted import BLOBS, SIGMAS, WEIGHTS, blob_map, coefficients, normalized, plant, random_rotations
 
 BOX = 24
 WEDGE = MissingWedge(-45, 60)
@@ -53,7 +53,7 @@ def test_the_average_has_the_value_of_its_normalised_particles(box_px):
     """Each particle has standard deviation 1 in its sphere, so the average is the map over its own."""
     planted = plant(6, box_px)
     average = average_of(planted, box_px=box_px)
-    expected = normalize(planted.reference[None])[0]
+    expected = normalized(planted.reference[None])[0]
     assert np.abs(average.volume - expected).max() < 0.05 * np.abs(expected).max()
     turned = [blob_map(box_px, r) for r in (np.diag([1, -1, -1]), np.diag([-1, -1, 1]))]
     assert np.corrcoef(average.volume.ravel(), planted.reference.ravel())[0, 1] > 0.995
@@ -69,7 +69,7 @@ def test_the_rim_of_the_average_is_as_strong_as_its_middle(turned):
     wanted = band(n, high)
     boxes = [blob_map(n, r, sigmas=np.full(5, 1.3), points=points, weights=np.ones(5)) for r in rotations]
     total = AverageSum(n, high)
-    data = band_coefficients(np.stack(boxes), wanted)
+    data = coefficients(np.stack(boxes), wanted)
     total.add(data, np.ones(len(wanted), np.float32), rotations, wanted.indices.astype(np.float32))
     average = finish(total).volume
     x, y, z = points.astype(int).T + n // 2
@@ -161,7 +161,7 @@ def test_particles_count_by_their_amounts():
     reference = blob_map(BOX)
     rotations = np.array([np.eye(3), np.eye(3), np.diag([1.0, -1, -1])])
     wanted = band(BOX, 9.0)
-    data = np.concatenate([band_coefficients(reference[None].astype(np.float32), wanted)] * 3)
+    data = np.concatenate([coefficients(reference[None].astype(np.float32), wanted)] * 3)
     weights, h = np.ones(len(wanted), np.float32), wanted.indices.astype(np.float32)
     some, two = AverageSum(BOX, 9.0), AverageSum(BOX, 9.0)
     some.add(data, weights, rotations, h, amounts=np.array([2.0, 1.0, 0.0]))

@@ -75,3 +75,14 @@ def test_scores_are_taken_of_fewer_particles_at_a_time(monkeypatch):
     expected = passes.score_group(*arguments, data=data)
     calls = short_of_memory(monkeypatch, passes, "score_poses", lambda _, values, *__: len(values), 2)
     assert np.allclose(passes.score_group(*arguments, data=data), expected, atol=1e-6) and max(calls) > 2
+
+
+def test_what_there_is_no_room_to_keep_is_made_anew_each_time(monkeypatch):
+    planted = plant(3, BOX, tomogram_ids=("a", "b", "c"))
+    arguments = (planted.source, planted.truth, np.arange(3), BOX, HIGH, 0.0, True)
+    expected, data = ParticleData(*arguments), ParticleData(*arguments)
+    first = data.batch(0)
+    monkeypatch.setattr(data, "_empty", lambda *_: (_ for _ in ()).throw(MemoryError))
+    assert data.batch(0) is first and data.batch(1) is not data.batch(1)
+    for index in range(3):
+        assert np.array_equal(data.batch(index).data, expected.batch(index).data)

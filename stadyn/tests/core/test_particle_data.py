@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from stadyn.core.arrays import to_host
-from stadyn.core.fourier import band, band_coefficients
-from stadyn.core.particle_data import ParticleData, batches_of_rows, normalize, prepare
+from stadyn.core.fourier import band
+from stadyn.core.particle_data import ParticleData, batches_of_rows, mean_and_scale, prepare
 from stadyn.core.tomograms import MissingWedge
 from stadyn.core.wedge import wedge_weights
 
-from .planted import plant
+from .planted import coefficients, normalized, plant
 
 BOX = 24
 
@@ -24,14 +24,17 @@ def test_boxes_come_from_their_own_tomogram_around_the_nearest_voxel():
         assert box[BOX // 2, BOX // 2, BOX // 2] == planted.volumes[tomogram_id][z, y, x]
 
 
-def test_normalized_boxes_have_mean_0_and_deviation_1_in_their_sphere():
-    boxes = np.random.default_rng(0).normal(7, 3, (2, BOX, BOX, BOX)).astype(np.float32)
-    boxes[1] = 4.0
-    done = normalize(boxes)
-    grid = np.arange(BOX) - BOX // 2
-    sphere = grid[:, None, None] ** 2 + grid[:, None] ** 2 + grid**2 <= (BOX / 2 - 1) ** 2
-    assert done.dtype == np.float32 and not done[1].any()
-    assert done[0][sphere].mean() == pytest.approx(0, abs=1e-5) and done[0][sphere].std() == pytest.approx(1, abs=1e-5)
+@pytest.mark.parametrize("box_px", [BOX, 49])  # 49: more voxels than are looked at at once
+@pytest.mark.parametrize("lift", [7, 30000])
+def test_mean_and_deviation_are_those_of_the_sphere(box_px, lift):
+    box = np.random.default_rng(0).normal(0, 3, (box_px,) * 3).astype(np.float32) + np.float32(lift)
+    box[:2] += 50  # corners and rim are outside
+    grid = np.arange(box_px) - box_px // 2
+    sphere = grid[:, None, None] ** 2 + grid[:, None] ** 2 + grid**2 <= (box_px / 2 - 1) ** 2
+    mean, scale = mean_and_scale(box)
+    assert mean == pytest.approx(box[sphere].mean(dtype=float), abs=1e-3)
+    assert 1 / scale == pytest.approx(box[sphere].std(dtype=float), rel=1e-4)
+    assert mean_and_scale(np.full((box_px,) * 3, 4, np.float32)) == (4, 0)
 
 
 def test_a_batch_holds_the_sampled_coefficients_and_no_others(xp):
@@ -45,13 +48,13 @@ def test_a_batch_holds_the_sampled_coefficients_and_no_others(xp):
         np.complex64, np.float32, np.float32, np.complex64,
     ]  # fmt: skip
     boxes, _ = planted.source.boxes(planted.truth, np.arange(3), BOX)
-    expected = to_host(band_coefficients(normalize(boxes), wanted))[:, sampled]
+    expected = coefficients(normalized(boxes), wanted)[:, sampled]
     assert np.allclose(to_host(batch.data), expected, atol=1e-2 * np.abs(expected).max())
     k = batch.cube_lines.side // 2
     coarse = np.zeros((3, k + 1, 2 * k + 1, 2 * k + 1), np.complex64)
     coarse[(slice(None),) + batch.cube_lines.samples] = to_host(batch.cubes)
     inner = band(BOX, 4.0).indices.astype(int)
-    direct = to_host(band_coefficients(normalize(boxes), band(BOX, 4.0)))
+    direct = coefficients(normalized(boxes), band(BOX, 4.0))
     x, y, z = 2 * inner.T
     # The envelope of the interpolation is divided out, which weighs the box's rim more: alike, not equal.
     assert np.corrcoef(np.abs(coarse[:, z, y + k, x + k]).ravel(), np.abs(direct).ravel())[0, 1] > 0.95
@@ -73,9 +76,3 @@ def test_batches_are_kept_while_memory_allows():
     size = kept.batch(0).data.nbytes + kept.batch(0).cubes.nbytes
     one = ParticleData(*arguments, keep_bytes=1.5 * size)
     assert one.batch(0) is one.batch(0) and one.batch(1) is not one.batch(1)
-
-
-def test_a_large_mean_costs_no_digits():
-    boxes = np.random.default_rng(1).normal(0, 3, (1, BOX, BOX, BOX)).astype(np.float32)
-    lifted = normalize(boxes + np.float32(30000))
-    assert np.abs(lifted - normalize(boxes)).max() < 2e-3  # float32 at 30,000 itself has steps of 0.002, 6e-4 of 3

@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from stadyn.core.errors import InputError
 from stadyn.core.particles import EVEN, ODD, ParticleTable
-from stadyn.core.selection import fit_cc_threshold, fit_cc_thresholds, fit_latitude, fit_latitudes, select_by_cc
+from stadyn.core.selection import fit_cc_threshold, fit_latitude, fit_latitudes, select_by_cc
 
 
 def mixture(n, means, sds, weights, seed):
@@ -110,7 +110,7 @@ def test_each_tomogram_has_its_own_threshold():
     low, low_is_good = mixture(600, (0.1, 0.2), (0.015, 0.015), (0.5, 0.5), 1)
     high, high_is_good = mixture(600, (0.3, 0.5), (0.03, 0.03), (0.5, 0.5), 2)
     table = table_of(np.append(low, high), ["a"] * 600 + ["b"] * 600)
-    thresholds = fit_cc_thresholds(table, margin=0.0)
+    thresholds = {i: fit_cc_threshold(table.cc[table.tomogram_ids == i], margin=0.0) for i in "ab"}
     kept = select_by_cc(table, thresholds)
     assert np.mean(kept == np.append(low_is_good, high_is_good)) > 0.99
     assert thresholds["a"].threshold < 0.2 < thresholds["b"].threshold

@@ -15,7 +15,6 @@ from stadyn.core.surfaces import (
     fit_surfaces,
     oversample,
     resample_surfaces,
-    tilt_to_surfaces,
 )
 from stadyn.core.tomograms import Dipole
 
@@ -127,18 +126,6 @@ def test_resampled_points_lie_on_the_ellipsoid_with_its_normals():
     assert set(table.surface_ids) == {1} and set(table.tomogram_ids) == {"t1"}
     nearest = cKDTree(table.positions).query(table.positions, 2)[0][:, 1]
     assert nearest.min() > 0.65 * 8 and nearest.max() < 1.25 * 8
-
-
-def test_particles_are_tilted_to_the_surface_and_keep_their_azimuth():
-    table = oversample(DIPOLES, 15, seed=2)
-    rng = np.random.default_rng(1)
-    wrong = table.replace(
-        rotations=table.rotations @ Rotation.from_rotvec(rng.normal(0, 0.1, (len(table), 3)) * [1, 1, 0]).as_matrix()
-    )
-    assert axis_errors_deg(wrong.rotations, table.rotations).mean() > 5
-    righted = tilt_to_surfaces(wrong, fit_spheres(table))
-    assert axis_errors_deg(righted.rotations, table.rotations).max() < 0.01
-    assert np.abs(inplane_errors_deg(righted.rotations, table.rotations)).max() < 0.01
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import pytest
 import scipy.fft
 
 from stadyn.core.averaging import AverageSum, finish
-from stadyn.core.fourier import band, band_coefficients, frequency_radius
+from stadyn.core.fourier import band, frequency_radius
 from stadyn.core.optics import Microscope, contrast_transfer, dose_envelope
 from stadyn.core.rotations import matrices_from_dynamo
 from stadyn.core.tomograms import MissingWedge, Tomogram, Weighting
 from stadyn.core.transfer import Transfer
 
-from .planted import blob_map
+from .planted import blob_map, coefficients
 
 BOX, PIXEL, DEFOCUS = 32, 4.0, 30000.0
 FULL = MissingWedge(-90, 90)
@@ -59,7 +59,7 @@ def test_an_average_weighted_by_the_ctf_is_the_map_again():
     plain, weighted = AverageSum(BOX, 12.0), AverageSum(BOX, 12.0)
     for i, rotation in enumerate(rotations):
         amplitude = transfer(Weighting((20000.0, 34000.0)[i % 2]))(h)
-        data = band_coefficients(blob_map(BOX, rotation)[None].astype(np.float32), wanted) * amplitude
+        data = coefficients(blob_map(BOX, rotation)[None].astype(np.float32), wanted) * amplitude
         plain.add(data, np.ones_like(amplitude), rotation[None], h)
         weighted.add(data, amplitude, rotation[None], h)
 
@@ -69,7 +69,7 @@ def test_an_average_weighted_by_the_ctf_is_the_map_again():
 
     single = AverageSum(BOX, 12.0)  # below 4 Fourier pixels both CTFs are near zero: nothing was measured there
     single.add(
-        band_coefficients(reference[None].astype(np.float32), wanted), np.ones(len(h), np.float32), np.eye(3)[None], h
+        coefficients(reference[None].astype(np.float32), wanted), np.ones(len(h), np.float32), np.eye(3)[None], h
     )
     truth = shells(single)
     error = {

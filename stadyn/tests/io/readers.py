@@ -17,7 +17,7 @@ from stadyn.io.imod import read_imod_dipoles
 from stadyn.io.imod_models import write_model
 from stadyn.io.markers import read_markers, write_cmm
 from stadyn.io.models import read_model
-from stadyn.io.mrc import check_pixel_size, open_volume, read_header, read_volume, write_volume
+from stadyn.io.mrc import open_volume, read_header, read_volume, write_volume
 from stadyn.io.particle_files import Context
 from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import check_keys, read_settings, write_json
@@ -133,8 +133,6 @@ def read_volumes(path):
     header, volume = read_header(path), open_volume(path, 0)
     assert volume.shape == header.shape and min(header.shape) > 0 and header.pixel_size < np.inf
     assert np.isfinite(read_volume(path)).all()
-    if header.pixel_size:
-        check_pixel_size(path, 5.4)
 
 
 def read_workflows(path):
