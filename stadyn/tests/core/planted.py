@@ -34,7 +34,7 @@ def blob_map(box_px, rotation=IDENTITY, shift=(0.0, 0.0, 0.0), sigmas=SIGMAS, po
 
 
 def normalized(boxes):
-    """Boxes with mean 0 and standard deviation 1 inside their inscribed sphere; written apart from `core.particle_data`."""
+    """Boxes with mean 0 and deviation 1 inside their inscribed sphere; written apart from `core.particle_data`."""
     boxes = np.asarray(boxes, float)
     axis = np.arange(boxes.shape[-1]) - boxes.shape[-1] // 2
     sphere = axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2 <= (boxes.shape[-1] / 2 - 1) ** 2
