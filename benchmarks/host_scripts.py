@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from killed_replay import SMALL, same, start
+from killed_replay import same, start, workplace
 
 from stadyn.host import open_project, prepare_environment
 
@@ -24,10 +24,7 @@ def main():
     parser.add_argument("--folder", help="where to work; default: a temporary folder")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(args.folder or temporary).absolute()
-        data = Path(args.data or folder / "data").absolute()
-        if not (data / "dipoles.csv").exists():
-            subprocess.run([sys.executable, "-m", "stadyn", "simulate", "--out", str(data), *SMALL], check=True)
+        folder, data = workplace(args, temporary)
         if start(folder, data, None).wait():
             sys.exit(f"the replay failed: see {folder / 'replay.log'}")
         sys.exit(compare(folder))

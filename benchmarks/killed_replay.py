@@ -19,6 +19,15 @@ SMALL = ["--tomograms", "2", "--vlps", "1", "--pixel-size", "10.8", "--extent", 
 SMALL += ["--radius", "290", "330", "--noise", "0.5", "--gold-beads", "1", "--junk", "4", "--seed", "5"]
 
 
+def workplace(args, temporary):
+    """(folder to work in, folder of a simulation, which is made if need be) as the options --folder and --data say."""
+    folder = Path(args.folder or temporary).absolute()
+    data = Path(args.data or folder / "data").absolute()
+    if not (data / "dipoles.csv").exists():
+        subprocess.run([sys.executable, "-m", "stadyn", "simulate", "--out", str(data), *SMALL], check=True)
+    return folder, data
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20, help="how often, default 20")
@@ -29,10 +38,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(args.folder or temporary).absolute()
-        data = Path(args.data or folder / "data").absolute()
-        if not (data / "dipoles.csv").exists():
-            subprocess.run([sys.executable, "-m", "stadyn", "simulate", "--out", str(data), *SMALL], check=True)
+        folder, data = workplace(args, temporary)
         sys.exit(compare(folder, data, args))
 
 

@@ -247,10 +247,8 @@ class ChunkCrew:
         count = 0
         while True:
             count += 1
-            try:
+            with contextlib.suppress(OSError):  # a full disk, say: the workers are patient
                 self.exchange.beat.write_text(f"{self._session} {count}")
-            except OSError:  # a full disk, say: the workers are patient
-                pass
             if self._ended.wait(BEAT_SECONDS):
                 return
 
