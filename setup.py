@@ -9,6 +9,8 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "stadyn" / "__init__.py").read_text(), re.M)[1]
 README = HERE / "README.md"
+# The field's own readers: tests ask them what they find in our files. None is needed to run.
+READERS = ["dynamo2m", "dynamotable", "emfile", "eulerangles", "imodmodel", "starfile"]
 
 setup(
     name="scipion-em-stadyn",
@@ -41,9 +43,9 @@ setup(
     ],
     extras_require={
         "gpu": ["cupy-cuda12x>=13,<14"],  # CuPy 14 needs a newer NumPy than the host pins
-        "test": ["pytest", "hypothesis"],
+        "test": ["pytest", "hypothesis", *READERS],
         "fuzz": ["atheris"],  # Linux only; without it, hypothesis alone damages the files
-        "dev": ["pytest", "hypothesis", "ruff"],
+        "dev": ["pytest", "hypothesis", "ruff", *READERS],
     },
     entry_points={"pyworkflow.plugin": "stadyn = stadyn"},
 )
