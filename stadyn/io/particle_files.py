@@ -295,6 +295,8 @@ def with_pixel_sizes(file, targets):
 
 
 def _speaks(values):
-    if values.dtype.kind in "biuf":
-        return bool(np.nan_to_num(values.astype(float)).any())
-    return any(text not in ("", "0", "None", "null") for text in values.astype(str))
+    silent = values.dtype.kind not in "biuf" and np.isin(values, ("", "None", "null", "<NA>"))
+    try:
+        return bool(np.nan_to_num(np.where(silent, 0, values).astype(float)).any())
+    except ValueError:
+        return True

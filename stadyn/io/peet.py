@@ -46,6 +46,8 @@ def read_peet(path, context):
     path = Path(path)
     columns, messages = Columns(path, _read_csv(path)), []
     model = _model_of(path)
+    if not model.is_file():
+        raise InputError(f"{path} needs the IMOD model of its particles beside it: copy it there as {model.name}")
     points = read_model(model)[0]
     if len(columns) != len(points):
         raise InputError(f"{path} lists {len(columns)} particles, {model} {len(points)} points: give those of one run")
@@ -60,6 +62,15 @@ def read_peet(path, context):
     sizes = context.known_pixel_sizes([name], {})
     columns.ignore("wedgeWT")
     return ParticleFile(table, sizes, {}, (*messages, *columns.left()))
+
+
+def check_peet_lists(paths):
+    """InputError where two lists of a folder, as those of two iterations, belong to one model."""
+    lists = {}
+    for path in paths:
+        other = lists.setdefault(model := _model_of(path), path)
+        if other != path:
+            raise InputError(f"{other} and {path} both list the particles of {model}: name one of them, not the folder")
 
 
 def write_peet(path, file, context):
@@ -105,8 +116,8 @@ def _read_csv(path):
         lines = list(csv.reader(text.splitlines()))
     except csv.Error as error:
         raise InputError(f"{path} is not CSV ({error}): give PEET's motive list") from error
-    rows = [row for row in lines if row and row[0].strip()]
-    if rows and rows[0][0].strip().upper() == "CCC":
+    rows = [[cell.strip() for cell in row] for row in lines if row and row[0].strip()]
+    if rows and rows[0][0].upper() == "CCC":
         rows = rows[1:]
     if not rows:
         raise InputError(f"{path} lists no particles: give PEET's motive list")

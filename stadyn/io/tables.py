@@ -19,7 +19,7 @@ from .eman2 import read_eman2, write_eman2
 from .emclarity import is_emclarity, read_emclarity, write_emclarity
 from .motive_lists import STOPGAP_BLOCK, is_av3, read_av3, read_stopgap, write_av3, write_stopgap
 from .particle_files import Context, ListedTomogram, ParticleFile, proper_rotations, tomogram_id, with_pixel_sizes
-from .peet import is_peet, read_peet, write_peet
+from .peet import check_peet_lists, is_peet, read_peet, write_peet
 from .pytom_xml import read_pytom, write_pytom
 from .relion import is_relion, read_relion, version_of, write_relion
 from .results import read_result, write_result
@@ -61,7 +61,9 @@ def read_particles(path, format_name=None, context=None, rescale=True):
     if found.read is None:
         raise InputError(f"{path} is for {found.title}, which stadyn only writes: give a table of particles")
     whole_folder = name == "dynamo-folder"
-    paths = _files_in(path, found) if Path(path).is_dir() and not whole_folder else [path]
+    paths = _files_in(path, found) if Path(path).is_dir() and not whole_folder else [Path(path)]
+    if name == "peet":
+        check_peet_lists(paths)
     knows_numbers = found.numbered or whole_folder
     files = [found.read(p, _with_doc(p, context) if knows_numbers else context) for p in paths]
     file = _joined(files) if len(files) > 1 else files[0]
@@ -118,7 +120,8 @@ def format_of(path):
         return _star_format(path)
     if ending in (".csv", ".txt"):
         text = read_text(path, "table")
-        for name, recognised in {"emclarity": is_emclarity, "peet": is_peet}.items():
+        # PEET first: a heading of its that ends in its version and date has 26 words, too.
+        for name, recognised in {"peet": is_peet, "emclarity": is_emclarity}.items():
             if recognised(text):
                 return name
     raise InputError(f"{path} is no table of particles that is known: say its format (--from), one of {_names('read')}")

@@ -117,7 +117,7 @@ def test_peet_list_and_model_must_belong_together(tmp_path):
     with pytest.raises(InputError, match="is no IMOD model"):
         read_particles(tmp_path / "TS_01.csv")
     (tmp_path / "TS_01.mod").unlink()
-    with pytest.raises(InputError, match="TS_01.mod cannot be found"):
+    with pytest.raises(InputError, match="copy it there as TS_01.mod"):
         read_particles(tmp_path / "TS_01.csv")
 
 
