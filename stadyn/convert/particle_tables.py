@@ -21,7 +21,7 @@ def context_of(tomograms, numbering=None, **reading):
 
     Parameters
     ----------
-    numbering : path of a .doc, .vll or tomograms.star whose numbers tables use; by default none, so that a .doc
+    numbering : path of a .doc or .vll whose numbers tables use; by default none, so that a .doc
         beside the table says, or nothing does
     reading : further fields of `Context`
     """

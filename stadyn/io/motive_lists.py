@@ -14,7 +14,8 @@ from stadyn.core.rotations import av3_from_matrices, matrices_from_av3
 
 from .aside import existing_file
 from .em import map_em, write_em
-from .particle_files import Columns, ParticleFile, check_some, named_tomograms, unique_ids, whole_and_rest
+from .particle_files import Columns, ParticleFile, check_some, named_tomograms, unique_ids
+from .particle_places import whole_and_rest
 from .star import read_star, write_star
 
 AV3 = "CC row2 row3 particle tomogram object row7 x y z dx dy dz row14 row15 row16 phi psi theta class".split()

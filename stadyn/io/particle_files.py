@@ -4,6 +4,7 @@
 import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import count
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -67,6 +68,7 @@ class ListedTomogram:
     shape: tuple = None  # (z, y, x) voxels
     pixel_size: float = None  # Å
     wedge: MissingWedge = None
+    alias: str = ""  # file of its reconstruction, whose pixels are not those of `shape`
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,11 @@ class Context:
 
     @cached_property
     def _by_file(self):
-        return {tomogram_id(t.path): t for t in reversed(self.tomograms) if t.path}
+        owners = {}
+        for t in self.tomograms:
+            for name in {tomogram_id(path) for path in (t.path or t.id, t.alias) if path}:
+                owners.setdefault(name, []).append(t)
+        return {name: own[0] for name, own in owners.items() if len(own) == 1}
 
     @cached_property
     def _by_number(self):
@@ -105,13 +111,13 @@ class Context:
         return pixels if self.pixel_shift else 0.0
 
     def numbers(self, names):
-        """dict id -> number of each of `names`: the list's, else the number that the id is, else its rank."""
-        numbers = {t.id: t.number for t in self.tomograms if t.number is not None}
-        if all(name in numbers for name in names):
-            return {name: numbers[name] for name in names}
-        if all(re.fullmatch(r"[1-9]\d{0,8}", name, re.ASCII) for name in names):
+        """dict id -> number of each of `names`: the list's, else the number that the id is, else the next free one."""
+        listed = {name: self.tomogram(name) for name in names}
+        numbers = {name: t.number for name, t in listed.items() if t is not None and t.number is not None}
+        if not numbers and all(re.fullmatch(r"[1-9]\d{0,8}", name, re.ASCII) for name in names):
             return {name: int(name) for name in names}
-        return {name: i for i, name in enumerate(sorted(names), 1)}
+        free = (n for n in count(1) if n not in self._by_number)
+        return numbers | {name: next(free) for name in sorted(names) if name not in numbers}
 
     def known_pixel_sizes(self, names, stated):
         """dict id -> Å: what the file states, else the option, else the list; InputError where two disagree."""
@@ -265,33 +271,12 @@ def proper_rotations(path, matrices):
     return Rotation.from_matrix(bounded).as_matrix()
 
 
-def whole_and_rest(positions):
-    """Positions as (whole pixel to crop at, shift from there), each (n, 3)."""
-    whole = np.rint(positions)
-    return whole, positions - whole
-
-
 def check_some(path, file):
     """InputError where there are no particles to write, or two share a number."""
     if len(file.particles) == 0:
         raise InputError(f"there are no particles to write to {path}: select some")
     if len(np.unique(file.particles.ids)) < len(file.particles):
         raise InputError(f"particle numbers occur more than once and cannot be written to {path}: renumber them")
-
-
-def with_pixel_sizes(file, targets):
-    """The same particles with positions in pixels of `targets` (id -> Å), and a message for each change of scale."""
-    positions, messages = file.particles.positions.copy(), []
-    for name in file.tomogram_ids():
-        own, target = file.pixel_sizes.get(name), targets.get(name)
-        if own and target and abs(own / target - 1) > 1e-4:
-            positions[file.particles.tomogram_ids == name] *= own / target
-            messages.append(f'positions in tomogram "{name}" were brought from {own:.6g} to {target:.6g} Å a pixel')
-    if not messages:
-        return file
-    sizes = {**file.pixel_sizes, **{name: targets[name] for name in file.tomogram_ids() if name in targets}}
-    particles = file.particles.replace(positions=positions)
-    return replace(file, particles=particles, pixel_sizes=sizes, messages=(*file.messages, *messages))
 
 
 def _speaks(values):

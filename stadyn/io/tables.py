@@ -2,7 +2,7 @@
 """Particles in the file formats of the field: told apart by name and content, read and written through one door."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,17 +18,17 @@ from .em import HEADER_BYTES
 from .eman2 import read_eman2, write_eman2
 from .emclarity import is_emclarity, read_emclarity, write_emclarity
 from .motive_lists import STOPGAP_BLOCK, is_av3, read_av3, read_stopgap, write_av3, write_stopgap
-from .particle_files import Context, ListedTomogram, ParticleFile, proper_rotations, tomogram_id, with_pixel_sizes
+from .numbering import with_numbers_beside, with_numbers_for, write_numbers
+from .particle_files import Context, ParticleFile, proper_rotations
+from .particle_places import somewhere, with_pixel_sizes
 from .peet import check_peet_lists, is_peet, read_peet, write_peet
 from .pytom_xml import read_pytom, write_pytom
 from .relion import is_relion, read_relion, version_of, write_relion
 from .results import read_result, write_result
 from .star import read_star
-from .volume_lists import read_doc, write_doc
 
 IN_FOLDERS = (".csv", ".json", ".lst", ".star", ".tbl", ".xml")
 """Endings that tell the format of a folder; .em files in one are volumes as a rule."""
-FARTHEST_PX = 1e9
 OWN_KEPT = ("cc", "surface_ids", "ids", "half", "parent", "marker", "classes")
 
 
@@ -64,12 +64,18 @@ def read_particles(path, format_name=None, context=None, rescale=True):
     paths = _files_in(path, found) if Path(path).is_dir() and not whole_folder else [Path(path)]
     if name == "peet":
         check_peet_lists(paths)
-    knows_numbers = found.numbered or whole_folder
-    files = [found.read(p, _with_doc(p, context) if knows_numbers else context) for p in paths]
+    files = [found.read(p, numbered_context(p, name, context)) for p in paths]
     file = _joined(files) if len(files) > 1 else files[0]
     listed = {name: context.tomogram(name) for name in file.tomogram_ids()}
     targets = {name: t.pixel_size for name, t in listed.items() if t is not None and t.pixel_size}
-    return _somewhere(path, with_pixel_sizes(file, targets) if rescale else file)
+    return somewhere(path, with_pixel_sizes(file, targets) if rescale else file)
+
+
+def numbered_context(path, format_name, context):
+    """The context with the numbers of tomograms that a list beside the table at `path` gives, where it needs them."""
+    if format_name == "dynamo-folder":
+        return with_numbers_beside(Path(path) / CROP_TABLE, context)
+    return with_numbers_beside(path, context) if _known(format_name).numbered else context
 
 
 def write_particles(path, file, format_name=None, context=None):
@@ -83,6 +89,8 @@ def write_particles(path, file, format_name=None, context=None):
     found = _known(format_name or format_for(path))
     if found.write is None:
         raise InputError(f"{path} cannot be written as {found.title}: choose another format (--to)")
+    if found.numbered:
+        context = with_numbers_for(path, file.tomogram_ids(), context)
     if not (found.one_tomogram and not path.suffix):
         messages = found.write(path, file, context)
     else:
@@ -94,7 +102,7 @@ def write_particles(path, file, format_name=None, context=None):
             own = file.select(file.particles.tomogram_ids == name)
             messages += found.write(path / f"{name.replace('/', '_')}{found.endings[0]}", own, context)
     if found.numbered:
-        messages += _write_doc(path.with_suffix(".doc"), file, context)
+        messages += write_numbers(path, file.tomogram_ids(), context)
     return tuple(dict.fromkeys(messages))
 
 
@@ -138,17 +146,6 @@ def format_for(path):
     return fitting[0]
 
 
-def _somewhere(path, file):
-    """`file`, or an InputError where a particle lies at no place in the world."""
-    positions = file.particles.positions
-    bad = ~(np.abs(positions) <= FARTHEST_PX).all(axis=1)  # nan compares false
-    if bad.any():
-        first = int(np.argmax(bad))
-        place = ", ".join(f"{v:.3g}" for v in positions[first])
-        raise InputError(f"{path}, particle {first + 1} lies at ({place}) px: correct its place, shift or pixel size")
-    return file
-
-
 def _known(name):
     if name not in FORMATS:
         raise InputError(f'format "{name}" is not known: give one of {", ".join(FORMATS)}')
@@ -185,27 +182,6 @@ def _joined(files):
     sizes = {name: size for file in files for name, size in file.pixel_sizes.items()}
     wedges = {name: wedge for file in files for name, wedge in file.wedges.items()}
     return ParticleFile(table, sizes, wedges, tuple(messages))
-
-
-def _with_doc(path, context):
-    """The context with the numbers of the .doc beside the file or in the folder, unless it has numbers already."""
-    doc = (Path(path) / CROP_TABLE if Path(path).is_dir() else Path(path)).with_suffix(".doc")
-    if any(t.number is not None for t in context.tomograms) or not doc.is_file():
-        return context
-    listed = {tomogram_id(p): n for n, p in read_doc(doc, must_exist=False).items()}
-    known = [replace(t, number=listed.pop(t.id, None)) for t in context.tomograms]
-    added = [ListedTomogram(name, number) for name, number in listed.items()]
-    return replace(context, tomograms=(*known, *added))
-
-
-def _write_doc(path, file, context):
-    names = file.tomogram_ids()
-    numbers = context.numbers(names)
-    if all(name == str(number) for name, number in numbers.items()):
-        return ()
-    paths = {t.id: t.path for t in context.tomograms}
-    write_doc(path, {numbers[name]: paths.get(name) or f"{name}.mrc" for name in names})
-    return (f"tomograms are known by number: {path.name} says which is which",)
 
 
 def _read_stadyn(path, context):

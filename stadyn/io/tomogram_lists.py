@@ -14,13 +14,21 @@ from .star import read_star
 from .volume_lists import read_doc, read_vll
 
 SIZES = ("rlnTomoSizeZ", "rlnTomoSizeY", "rlnTomoSizeX")
+FILE = "rlnTomoReconstructedTomogram"
 ANGLES = ("rlnTomoNominalStageTiltAngle", "rlnTomoYTilt")
 UNSTATED = (0.0, 1.0)
 """Pixel sizes that programs write into a header when they do not know."""
 
 
-def read_tomogram_list(path):
-    """A tuple of `ListedTomogram`, with shape and pixel size of those whose file is there or whose list says so.
+def read_tomogram_list(path, headers=True):
+    """A tuple of `ListedTomogram`, with shape and pixel size of those whose list says so or, by its header, whose file.
+
+    Tomograms of a .doc or .vll are known by the names of their files; where several have the same, as rec.mrc in a
+    folder each, by those of folder and file. Only a .doc and a .vll number tomograms.
+
+    Parameters
+    ----------
+    headers : bool, open the files that are there
 
     Raises InputError for a list that cannot be read, or two tomograms of one name.
     """
@@ -28,19 +36,29 @@ def read_tomogram_list(path):
     if ending == ".star":
         tomograms = _from_star(path)
     elif ending == ".vll":
+        volumes = read_vll(path, must_exist=False)
         tomograms = [
-            ListedTomogram(tomogram_id(v.path), v.number or i, v.path, None, v.pixel_size, v.wedge)
-            for i, v in enumerate(read_vll(path, must_exist=False), 1)
+            ListedTomogram(name, v.number or i, v.path, None, v.pixel_size, v.wedge)
+            for i, (v, name) in enumerate(zip(volumes, _names([v.path for v in volumes]), strict=True), 1)
         ]
     elif ending == ".doc":
-        tomograms = [ListedTomogram(tomogram_id(p), n, p) for n, p in read_doc(path, must_exist=False).items()]
+        volumes = read_doc(path, must_exist=False)
+        named = zip(volumes.items(), _names(list(volumes.values())), strict=True)
+        tomograms = [ListedTomogram(name, number, volume) for (number, volume), name in named]
     else:
         raise InputError(f"{path} is no list of tomograms: give a .doc, a .vll or RELION's tomograms.star")
     names = [tomogram.id for tomogram in tomograms]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f'{path} lists two tomograms called "{twice}": rename one of the files')
-    return tuple(_with_header(tomogram) for tomogram in tomograms)
+    return tuple(map(_with_header, tomograms) if headers else tomograms)
+
+
+def _names(paths):
+    """The name of each file, with that of its folder where several files have the same."""
+    names = [tomogram_id(path) for path in paths]
+    folders = [Path(path).parent.name for path in paths]
+    return [f"{f}_{name}" if names.count(name) > 1 and f else name for f, name in zip(folders, names, strict=True)]
 
 
 def _with_header(tomogram):
@@ -62,13 +80,14 @@ def _from_star(path):
     names = columns.texts("rlnTomoName")
     shapes = columns.vectors(SIZES) if columns.has(*SIZES) else [None] * len(names)
     sizes = columns.numbers("rlnTomoTiltSeriesPixelSize", 0.0)
+    files = columns.texts(FILE).tolist() if columns.has(FILE) else [""] * len(names)
     tomograms = []
     for i, name in enumerate(names):
         shape = None if shapes[i] is None else tuple(int(n) for n in shapes[i])
         if not 0 <= sizes[i] < 1e4 or (shape and min(shape) < 1):
             raise InputError(f"{path}, row {i + 1}, has a size or pixel size that cannot be: correct it")
         wedge = _wedge(path, columns, i, blocks.get(name))
-        tomograms.append(ListedTomogram(str(name), i + 1, "", shape, float(sizes[i]) or None, wedge))
+        tomograms.append(ListedTomogram(str(name), None, "", shape, float(sizes[i]) or None, wedge, files[i]))
     return tomograms
 
 

@@ -8,7 +8,7 @@ from stadyn.core.errors import InputError
 from stadyn.io.dipole_files import MODELS, read_dipole_file
 from stadyn.io.dipoles import write_dipoles
 from stadyn.io.particle_files import Context
-from stadyn.io.tables import FORMATS, read_particles, write_particles
+from stadyn.io.tables import FORMATS, format_of, numbered_context, read_particles, write_particles
 from stadyn.io.tomogram_lists import read_tomogram_list
 
 
@@ -62,7 +62,8 @@ def convert(source, target, from_format=None, to_format=None, tomograms=None, pi
     if str(source).lower().endswith(MODELS):
         return _convert_dipoles(source, target)
     listed = read_tomogram_list(tomograms) if tomograms else ()
-    context = Context(listed, pixel_size, **reading)
+    from_format = from_format or format_of(source)
+    context = numbered_context(source, from_format, Context(listed, pixel_size, **reading))
     file = read_particles(source, from_format, context)
     messages = (*file.messages, *write_particles(target, file, to_format, context))
     print(f"{len(file.particles)} particles of {len(file.tomogram_ids())} tomograms written to {target}", flush=True)

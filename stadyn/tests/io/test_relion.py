@@ -152,7 +152,7 @@ def test_tomograms_of_relion_5_with_their_tilt_range(tmp_path):
         "rlnTomoTiltSeriesPixelSize": np.array([1.35]), **sizes,
     }})  # fmt: skip
     (tomogram,) = read_tomogram_list(tmp_path / "tomograms.star")
-    assert tomogram == ListedTomogram("TS_01", 1, "", (1600, 3710, 3838), 1.35, MissingWedge(-45.0, 60.0))
+    assert tomogram == ListedTomogram("TS_01", None, "", (1600, 3710, 3838), 1.35, MissingWedge(-45.0, 60.0))
 
 
 def test_poses_between_versions_are_the_same(tmp_path):

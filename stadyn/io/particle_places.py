@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Places of particles that a file gives: pixels of another binning, pixels to cut at, places nowhere in the world."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from stadyn.core.errors import InputError
+
+FARTHEST_PX = 1e9
+
+
+def somewhere(path, file):
+    """`file`, or an InputError where a particle lies at no place in the world."""
+    positions = file.particles.positions
+    bad = ~(np.abs(positions) <= FARTHEST_PX).all(axis=1)  # nan compares false
+    if bad.any():
+        first = int(np.argmax(bad))
+        place = ", ".join(f"{v:.3g}" for v in positions[first])
+        raise InputError(f"{path}, particle {first + 1} lies at ({place}) px: correct its place, shift or pixel size")
+    return file
+
+
+def whole_and_rest(positions):
+    """Positions as (whole pixel to crop at, shift from there), each (n, 3)."""
+    whole = np.rint(positions)
+    return whole, positions - whole
+
+
+def with_pixel_sizes(file, targets):
+    """The same particles with positions in pixels of `targets` (id -> Å), and a message for each change of scale."""
+    positions, messages = file.particles.positions.copy(), []
+    for name in file.tomogram_ids():
+        own, target = file.pixel_sizes.get(name), targets.get(name)
+        if own and target and abs(own / target - 1) > 1e-4:
+            positions[file.particles.tomogram_ids == name] *= own / target
+            messages.append(f'positions in tomogram "{name}" were brought from {own:.6g} to {target:.6g} Å a pixel')
+    if not messages:
+        return file
+    sizes = {**file.pixel_sizes, **{name: targets[name] for name in file.tomogram_ids() if name in targets}}
+    particles = file.particles.replace(positions=positions)
+    return replace(file, particles=particles, pixel_sizes=sizes, messages=(*file.messages, *messages))
