@@ -20,6 +20,7 @@ from stadyn.core.rotations import dynamo_from_matrices, matrices_from_dynamo
 from stadyn.core.tomograms import MissingWedge
 
 from .aside import read_text, written_aside
+from .particle_files import agreed
 
 NAMES = (
     "tag aligned averaged dx dy dz tdrot tilt narot cc cc2 cpu ftype ymintilt ymaxtilt xmintilt xmaxtilt fs1 fs2 "
@@ -44,7 +45,7 @@ class DynamoTable:
 
     particles: ParticleTable
     wedges: dict  # tomogram id -> MissingWedge, of tomograms whose rows agree on one about y
-    pixel_sizes: dict  # tomogram id -> Å, of tomograms whose rows agree on one above 0
+    pixel_sizes: dict  # tomogram id -> Å, of tomograms whose rows say one above 0
     messages: tuple = field(default=())  # sentences on what was changed or left behind
 
 
@@ -66,7 +67,8 @@ def read_table(path, tomogram_names=None, pixel_offset=1, half_from_class=False)
     DynamoTable
 
     Raises InputError, naming the line, for a file that is missing, ragged or not numeric, for tags and tomogram
-    numbers that are not integers, for poses that are not finite, and for a number that `tomogram_names` lacks.
+    numbers that are not integers, for poses that are not finite, for a number that `tomogram_names` lacks, and for two
+    pixel sizes in one tomogram.
     """
     values, lines, messages = _read_numbers(path)
     columns = {name: values[:, i] for i, name in enumerate(NAMES) if i < values.shape[1]}
@@ -99,7 +101,8 @@ def read_table(path, tomogram_names=None, pixel_offset=1, half_from_class=False)
     left += [str(i + 1) for i in range(len(NAMES), values.shape[1])]
     if left:
         messages.append(f"columns with no place in stadyn were left behind: {', '.join(left)}")
-    wedges, pixel_sizes = _wedges(columns, ids, messages), _pixel_sizes(columns, ids)
+    wedges = _wedges(columns, ids, messages)
+    pixel_sizes = agreed(path, ids, columns.get("apix", np.zeros(len(ids))))
     return DynamoTable(particles, wedges, pixel_sizes, tuple(messages))
 
 
@@ -240,10 +243,3 @@ def _wedges(columns, ids, messages):
     if without:
         messages.append(f"{len(without)} tomograms give no single tilt range about y, the first is {without[0]}")
     return wedges
-
-
-def _pixel_sizes(columns, ids):
-    found = defaultdict(set)
-    for name, size in zip(ids, columns.get("apix", np.zeros(len(ids))), strict=True):
-        found[name].add(float(size))
-    return {name: size for name, size in _agreed(found).items() if np.isfinite(size) and size > 0}

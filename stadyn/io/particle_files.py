@@ -234,13 +234,16 @@ def tomogram_id(name):
     return name
 
 
-def agreed(ids, values):
-    """dict id -> value, of those ids whose rows have one and the same finite value above 0."""
+def agreed(path, ids, sizes):
+    """dict id -> Å of what the rows of each tomogram say, where they do; InputError where they differ."""
     found = {}
-    for name, value in zip(ids, values, strict=True):
-        found.setdefault(str(name), set()).add(float(value))
-    sizes = {name: next(iter(own)) for name, own in found.items() if len(own) == 1}
-    return {name: value for name, value in sizes.items() if np.isfinite(value) and value > 0}
+    for name, size in zip(ids, sizes, strict=True):
+        if np.isfinite(size) and size > 0 and found.setdefault(str(name), float(size)) != size:
+            raise InputError(
+                f'{path} has particles of {found[name]:.6g} and of {size:.6g} Å a pixel in tomogram "{name}": bring '
+                "them to one pixel size, or give a table for each"
+            )
+    return found
 
 
 def named_tomograms(path, columns, name, context):

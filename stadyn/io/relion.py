@@ -27,6 +27,7 @@ SUBTOMOGRAM = ("rlnTomoSubtomogramRot", "rlnTomoSubtomogramTilt", "rlnTomoSubtom
 SCORES = ("rlnAutopickFigureOfMerit", "rlnLCCmax")
 SURFACES = ("rlnTomoManifoldIndex", "rlnHelicalTubeID")
 PIXEL_SIZES = ("rlnTomoTiltSeriesPixelSize", "rlnMicrographPixelSize", "rlnImagePixelSize", "rlnPixelSize")
+ORIGINAL_SIZE = "rlnMicrographOriginalPixelSize"
 NOTHING = ("rlnOpticsGroup", "rlnOpticsGroupName", "rlnGroupNumber", "rlnTomoParticleName")
 """Columns that only number or name what others say."""
 KEPT = ("cc", "surface_ids", "ids", "half", "parent", "marker", "classes", "pixel_sizes")
@@ -58,10 +59,10 @@ def read_relion(path, context):
     columns, messages = Columns(path, block), []
     columns.ignore(*NOTHING)
     ids = _tomogram_ids(columns, messages)
-    stated = agreed(ids, _stated_pixel_sizes(path, columns, blocks.get("optics")))
+    stated = agreed(path, ids, _stated_pixel_sizes(path, columns, blocks.get("optics"), context.pixel_size, messages))
     turned = _rotations(columns, SUBTOMOGRAM, messages=None)
     rotations = turned @ _rotations(columns, ANGLES, messages)
-    read = _centered_positions if columns.has(*CENTERED) else _pixel_positions
+    read = _centered_positions if columns.has(CENTERED[0]) else _pixel_positions
     positions, sizes = read(path, columns, ids, stated, turned, context, messages)
     table = ParticleTable(
         positions, rotations, ids,
@@ -89,7 +90,9 @@ def write_relion(path, file, context, version=5):
     if missing is not None:
         raise InputError(f'tomogram "{missing}" has no pixel size, which {path} needs: give it (--pixel-size)')
     groups = {size: i for i, size in enumerate(sorted(set(sizes.values())), 1)}
-    particles = {"rlnMicrographName" if version == 3 else "rlnTomoName": table.tomogram_ids}
+    own = {name: _relion_name(name, context) if version > 3 else name for name in names}
+    written = np.array([own[name] for name in table.tomogram_ids.tolist()])
+    particles = {"rlnMicrographName" if version == 3 else "rlnTomoName": written}
     if version == 5:
         particles |= dict(zip(CENTERED, _centered(path, table, sizes, context).T, strict=True))
     else:
@@ -98,7 +101,7 @@ def write_relion(path, file, context, version=5):
     particles |= {name: np.zeros(len(table)) for name in ORIGIN_ANGST}
     particles |= {"rlnTomoParticleId": table.ids, SURFACES[0]: table.surface_ids}
     if version > 3:
-        pairs = zip(table.tomogram_ids, table.ids, strict=True)
+        pairs = zip(written, table.ids, strict=True)
         particles["rlnTomoParticleName"] = np.array([f"{name}/{number}" for name, number in pairs])
     if np.isfinite(table.cc).any():
         particles[SCORES[0]] = table.cc
@@ -115,7 +118,15 @@ def write_relion(path, file, context, version=5):
         label: np.array(list(groups)),
     }
     write_star(path, {"optics": optics, "particles": particles})
-    return file.lost(f"RELION {version}", KEPT)
+    renamed = {name: new for name, new in own.items() if name != new}
+    notes = [f'tomogram "{name}" was written as "{new}", as the list has it' for name, new in renamed.items()]
+    return (*file.lost(f"RELION {version}", KEPT), *notes)
+
+
+def _relion_name(name, context):
+    """The name that RELION's own list of tomograms has for a tomogram, else `name`."""
+    listed = context.tomogram(name)
+    return listed.id if listed is not None and not listed.path else name
 
 
 def _particle_block(blocks):
@@ -152,16 +163,33 @@ def _particle_ids(columns):
     return np.arange(1, len(columns) + 1)
 
 
-def _stated_pixel_sizes(path, columns, optics):
-    """(n,) Å per pixel of the coordinates, 0 where the file does not say."""
+def _stated_pixel_sizes(path, columns, optics, given, messages):
+    """(n,) Å per pixel of the coordinates, 0 where the file does not say.
+
+    Version 3 states several: which one the coordinates count is up to the program that picked, so `given`, the option,
+    chooses.
+    """
     own = next((name for name in PIXEL_SIZES if columns.has(name)), None)
     if own is not None:
         return columns.numbers(own)
-    label = next((name for name in PIXEL_SIZES if optics and name in optics), None)
-    if label is not None and "rlnOpticsGroup" in optics:
+    labels = [name for name in (*PIXEL_SIZES, ORIGINAL_SIZE) if optics and name in optics]
+    if labels and "rlnOpticsGroup" in optics:
         table = Columns(path, optics, "row of the optics")
-        groups = dict(zip(table.integers("rlnOpticsGroup"), table.numbers(label), strict=True))
-        return np.array([groups.get(group, 0.0) for group in columns.integers("rlnOpticsGroup", 1)])
+        numbers, groups = table.integers("rlnOpticsGroup"), columns.integers("rlnOpticsGroup", 1)
+        lacking = np.setdiff1d(groups, numbers)
+        if len(lacking):
+            raise InputError(f"{path} has particles of optics group {lacking[0]}, which its optics lack: add the group")
+        row = np.array([numbers.tolist().index(group) for group in groups])
+        sizes = {label: table.numbers(label)[row] for label in labels}
+        fitting = [n for n in labels if given and np.allclose(sizes[n], given, rtol=0.01)]
+        label = fitting[0] if fitting and labels[0] != PIXEL_SIZES[0] else labels[0]
+        other = sizes.get(ORIGINAL_SIZE, sizes[label])
+        if label not in (PIXEL_SIZES[0], *fitting) and not np.allclose(sizes[label], other, rtol=0.01):
+            messages.append(
+                f"positions were taken to count pixels of {sizes[label][0]:.6g} Å ({label}), not of {other[0]:.6g} Å "
+                f"({ORIGINAL_SIZE}): if they do, say so (--pixel-size)"
+            )
+        return sizes[label]
     if columns.has("rlnDetectorPixelSize"):
         detector = columns.numbers("rlnDetectorPixelSize")
         if columns.has("rlnMagnification"):  # version 3.0: micrometres on the detector
@@ -171,9 +199,9 @@ def _stated_pixel_sizes(path, columns, optics):
 
 
 def _rotations(columns, names, messages):
-    if columns.has(*names):
-        return matrices_from_relion(*(columns.numbers(name) for name in names))
-    if messages is not None and not columns.has(*SUBTOMOGRAM):
+    if any(columns.has(name) for name in names):  # RELION takes 0 for one that is missing
+        return matrices_from_relion(*(columns.numbers(name, 0.0) for name in names))
+    if messages is not None and not any(columns.has(name) for name in SUBTOMOGRAM):
         messages.append("the particles have no angles: all of them got the identity")
     return np.broadcast_to(np.eye(3), (len(columns), 3, 3))
 
@@ -195,7 +223,24 @@ def _pixel_positions(path, columns, ids, stated, turned, context, messages):
     if bad.any():
         raise InputError(f"{path} has offsets in Å but no pixel size: give it (--pixel-size)")
     shifts = np.einsum("nij,nj->ni", turned, offsets) / np.where(sizes > 0, sizes, 1.0)[:, None]
-    return columns.vectors(PIXELS) - shifts, known
+    pixels = columns.vectors(PIXELS)
+    inside_one = ((pixels >= 0) & (pixels <= 1)).all() and (pixels != np.round(pixels)).any()
+    if inside_one and not columns.has("rlnTomoName"):
+        pixels = pixels * _tomogram_sizes(path, ids, context)
+        messages.append("coordinates from 0 to 1 were taken as parts of the tomogram's size, as Warp's matching has it")
+    return pixels - shifts, known
+
+
+def _tomogram_sizes(path, ids, context):
+    """(n, 3) x, y, z: the size of each particle's tomogram, pixels."""
+    listed = {name: context.tomogram(name) for name in np.unique(ids).tolist()}
+    without = next((name for name, t in listed.items() if t is None or t.shape is None), None)
+    if without is not None:
+        raise InputError(
+            f"{path} has coordinates from 0 to 1, parts of the size of a tomogram, which is not known of "
+            f'"{without}": give the tomograms (--tomograms)'
+        )
+    return np.array([listed[name].shape[::-1] for name in ids], float)
 
 
 def _centered_positions(path, columns, ids, stated, turned, context, messages):
@@ -206,8 +251,9 @@ def _centered_positions(path, columns, ids, stated, turned, context, messages):
     elif offsets.any():
         messages.append("rlnOrigin was not subtracted: the centred coordinates of RELION 5 already include it")
     listed = {name: context.tomogram(name) for name in np.unique(ids).tolist()}
-    sizes = {name: t.pixel_size for name, t in listed.items() if t is not None and t.pixel_size}
-    sizes = {**context.known_pixel_sizes(list(listed), {**stated, **sizes}), **sizes}
+    # The size of a tomogram counts its own pixels, or in RELION's list those of the tilt series, as the table's does.
+    sizes = {name: t.pixel_size or (not t.path and stated.get(name)) for name, t in listed.items() if t is not None}
+    sizes = context.known_pixel_sizes(list(listed), sizes)
     halves = {name: _half_size(path, name, sizes, context) for name in listed}
     half = np.array([halves[name] for name in ids])
     scale = np.array([sizes[name] for name in ids])

@@ -15,6 +15,8 @@ from .aside import read_text, written_aside
 
 NAME = re.compile(r"[+-]?0\d|.*_")
 """Text that Python would take for a number, and that is a name: 007, 1_000."""
+NAMES = ("Name", "File")
+"""Endings of labels of text: a tomogram called 1e5 is none called 100000.0, and 1.10 is not 1.1."""
 RESERVED = "_reserved_word"
 
 
@@ -54,7 +56,8 @@ def read_star(path):
         if name in blocks:
             raise InputError(f"{path} has two blocks named data_{name}: rename one")
         labels, loop, rows = _parse(path, first, lines)
-        columns = [_typed(column) for column in zip(*rows, strict=True)] or [np.empty(0)] * len(labels)
+        columns = [_typed(*c) for c in zip(labels, zip(*rows, strict=True), strict=rows != [])]
+        columns = columns or [np.empty(0)] * len(labels)
         blocks[name] = dict(zip(labels, columns if loop else [c[0].item() for c in columns], strict=True))
     return blocks
 
@@ -116,9 +119,9 @@ def _cells(path, number, line):
         raise InputError(f"{path}, line {number} has an open quote: close it") from error
 
 
-def _typed(texts):
+def _typed(label, texts):
     for kind in (int, float):
-        if any(NAME.match(text) for text in texts):
+        if label.endswith(NAMES) or any(NAME.match(text) for text in texts):
             break
         try:
             return np.array([kind(text) for text in texts], dtype=kind)

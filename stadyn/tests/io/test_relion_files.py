@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""STAR files as RELION, Warp and template matching leave them: several pixel sizes, parts of angles, odd names."""
+
+import mrcfile
+import numpy as np
+import pytest
+
+from stadyn.core.errors import InputError
+from stadyn.io.particle_files import Context
+from stadyn.io.star import read_star
+from stadyn.io.tables import read_particles, write_particles
+from stadyn.io.tomogram_lists import read_tomogram_list
+
+OPTICS = """data_optics
+
+loop_
+_rlnOpticsGroup #1
+_rlnImagePixelSize #2
+_rlnMicrographOriginalPixelSize #3
+1 4.0 2.0
+2 8.0 2.0
+"""
+PIXELS = ("rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ")
+CENTRED = tuple(f"rlnCenteredCoordinate{a}Angst" for a in "XYZ")
+ORIGIN = tuple(f"rlnOrigin{a}Angst" for a in "XYZ")
+
+
+def star(path, labels, *rows, optics="", end="\n"):
+    """A particle STAR file of these rows of text."""
+    lines = [optics, "data_particles", "", "loop_", *(f"_{label} #{i}" for i, label in enumerate(labels, 1)), *rows, ""]
+    path.write_text("\n".join(lines).replace("\n", end))
+    return path
+
+
+def matrix(rot, tilt, psi):
+    """Rz(rot) Ry(tilt) Rz(psi), particle -> reference, written out from right-handed matrices."""
+    def z(angle):
+        c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+        return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+
+    c, s = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
+    return z(rot) @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]) @ z(psi)
+
+
+@pytest.fixture
+def tomogram(tmp_path):
+    """A .doc of one tomogram of 300 x 400 x 100 voxels whose header says 10 Å."""
+    with mrcfile.new(tmp_path / "TS_01.mrc") as volume:
+        volume.set_data(np.zeros((100, 400, 300), np.int8))
+        volume.voxel_size = 10.0
+    (tmp_path / "list.doc").write_text("1 TS_01.mrc\n")
+    return tmp_path / "list.doc"
+
+
+def test_two_pixel_sizes_in_one_tomogram_are_refused(tmp_path):
+    labels = ("rlnMicrographName", *PIXELS, "rlnOpticsGroup")
+    mixed = star(tmp_path / "a.star", labels, "a.mrc 1 2 3 1", "a.mrc 4 5 6 2", optics=OPTICS)
+    with pytest.raises(InputError, match='of 4 and of 8 Å a pixel in tomogram "a"'):
+        read_particles(mixed)
+    apart = star(tmp_path / "b.star", labels, "a.mrc 1 2 3 1", "b.mrc 4 5 6 2", optics=OPTICS)
+    assert read_particles(apart).pixel_sizes == {"a": 4.0, "b": 8.0}
+    lacking = star(tmp_path / "c.star", labels, "a.mrc 1 2 3 1", "b.mrc 4 5 6 7", optics=OPTICS)
+    with pytest.raises(InputError, match="particles of optics group 7, which its optics lack"):
+        read_particles(lacking)
+    row = "1 1 1 0 0 0 10 20 30 .5 0 0 1 -60 60 0 0 0 0 1 0 0 0 101 201 301 0 0 0 0 0 0 0 0 0 "
+    (tmp_path / "d.tbl").write_text(f"{row}2.5\n{row}5\n")
+    with pytest.raises(InputError, match='of 2.5 and of 5 Å a pixel in tomogram "1"'):
+        read_particles(tmp_path / "d.tbl")
+
+
+def test_the_option_chooses_among_the_pixel_sizes_of_a_file(tmp_path):
+    labels = ("rlnMicrographName", *PIXELS, *ORIGIN, "rlnOpticsGroup")
+    path = star(tmp_path / "a.star", labels, "a.mrc 100 100 100 4 0 0 1", optics=OPTICS)
+    read = read_particles(path)
+    assert read.pixel_sizes == {"a": 4.0} and read.particles.positions[0, 0] == 99.0
+    assert any("not of 2 Å (rlnMicrographOriginalPixelSize)" in m and "--pixel-size" in m for m in read.messages)
+    read = read_particles(path, None, Context(pixel_size=2.0))
+    assert read.pixel_sizes == {"a": 2.0} and read.particles.positions[0, 0] == 98.0
+    assert not any("rlnMicrographOriginalPixelSize" in m for m in read.messages)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_names_that_look_like_numbers_stay_names(tmp_path, end):
+    names = ["1e5", "1.10", "1.1", "007", "10"]
+    rows = [f"{name} 1 2 3" for name in names]
+    read = read_particles(star(tmp_path / "a.star", ("rlnMicrographName", *PIXELS), *rows, end=end))
+    assert read.particles.tomogram_ids.tolist() == names
+
+
+def test_angles_that_are_missing_are_zero_as_in_relion(tmp_path):
+    labels = ("rlnMicrographName", *PIXELS, "rlnAngleTilt", "rlnAnglePsi", "rlnTomoSubtomogramTilt")
+    read = read_particles(star(tmp_path / "a.star", labels, "a.mrc 1 2 3 40 30 20"))
+    np.testing.assert_allclose(read.particles.rotations[0], matrix(0, 20, 0).T @ matrix(0, 40, 30).T, atol=1e-12)
+    assert not any("no angles" in m or "left behind" in m for m in read.messages)
+
+
+def test_a_missing_axis_is_named(tmp_path):
+    path = star(tmp_path / "a.star", ("rlnTomoName", *CENTRED[:2]), "TS_01 1 2")
+    with pytest.raises(InputError, match="has no column rlnCenteredCoordinateZAngst"):
+        read_particles(path)
+
+
+def test_parts_of_a_tomogram_as_warps_matching_writes_them(tmp_path, tomogram):
+    labels = (*PIXELS, "rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi", "rlnMicrographName", "rlnAutopickFigureOfMerit")
+    path = star(tmp_path / "a.star", labels, "0.5 0.25 0.75 10 20 30 TS_01.tomostar 7.1")
+    with pytest.raises(InputError, match='parts of the size of a tomogram, which is not known of "TS_01"'):
+        read_particles(path)
+    read = read_particles(path, None, Context(read_tomogram_list(tomogram)))
+    np.testing.assert_allclose(read.particles.positions, [[150, 100, 75]])
+    assert any("parts of the tomogram's size" in m for m in read.messages)
+
+
+def test_centred_coordinates_need_the_pixel_size_of_the_tomogram_not_of_the_tilt_series(tmp_path, tomogram):
+    """The header of a binned tomogram is silent; the 1.35 Å of the table are those of the tilt series."""
+    optics = "data_optics\n\nloop_\n_rlnOpticsGroup\n_rlnTomoTiltSeriesPixelSize\n1 1.35\n"
+    path = star(tmp_path / "a.star", ("rlnTomoName", *CENTRED, "rlnOpticsGroup"), "TS_01 100 -50 20 1", optics=optics)
+    context = Context(read_tomogram_list(tomogram))
+    np.testing.assert_allclose(read_particles(path, None, context).particles.positions, [[160, 195, 52]])
+    with mrcfile.open(tmp_path / "TS_01.mrc", "r+") as volume:
+        volume.voxel_size = 1.0  # what programs write that do not know
+    silent = read_tomogram_list(tomogram)
+    with pytest.raises(InputError, match='tomogram "TS_01" of .* has no pixel size: give it'):
+        read_particles(path, None, Context(silent))
+    read = read_particles(path, None, Context(silent, pixel_size=10.0))
+    np.testing.assert_allclose(read.particles.positions, [[160, 195, 52]])
+    assert read.pixel_sizes == {"TS_01": 10.0}
+
+
+def test_warps_names_go_back_as_relions_list_has_them(tmp_path, tomogram):
+    (tmp_path / "tomograms.star").write_text(
+        "data_global\n\nloop_\n_rlnTomoName\n_rlnTomoSizeX\n_rlnTomoSizeY\n_rlnTomoSizeZ\n_rlnTomoTiltSeriesPixelSize\n"
+        "TS_01.tomostar 3000 4000 1000 1.0\n"
+    )
+    read = read_particles(star(tmp_path / "a.star", ("rlnMicrographName", *PIXELS), "TS_01.mrc 100 200 300"))
+    context = Context(read_tomogram_list(tmp_path / "tomograms.star"))
+    messages = write_particles(tmp_path / "out.star", read, "relion5", context)
+    assert read_star(tmp_path / "out.star")["particles"]["rlnTomoName"].tolist() == ["TS_01.tomostar"]
+    assert 'tomogram "TS_01" was written as "TS_01.tomostar", as the list has it' in messages
