@@ -8,8 +8,8 @@ from stadyn.core.errors import InputError
 from .aside import written_aside
 
 HEADER_BYTES = 512
-DTYPES = {1: ("i1", 0), 2: ("i2", 1), 5: ("f4", 2)}
-"""EM number type -> (NumPy type, MRC mode of the same numbers)."""
+DTYPES = {1: ("i1", 0), 2: ("i2", 1), 4: ("i4", 2), 5: ("f4", 2), 9: ("f8", 2)}
+"""EM number type -> (NumPy type, MRC mode that holds such numbers)."""
 BYTE_ORDERS = {0: ">", 3: ">", 5: ">", 6: "<"}
 """First byte, the machine that wrote it: OS-9, SGI, Mac, PC (tom_emread of the TOM toolbox)."""
 
@@ -25,7 +25,7 @@ def map_em(path):
     if len(header) < HEADER_BYTES or header[0] not in BYTE_ORDERS:
         raise InputError(f"{path} is not an EM file: give an .em volume as Dynamo or TOM writes it, or an MRC file")
     if header[3] not in DTYPES:
-        raise InputError(f"{path} has EM number type {header[3]}: write it as int8, int16 or float32 (types 1, 2, 5)")
+        raise InputError(f"{path} has EM number type {header[3]}: write it as float32 (type 5)")
     order = BYTE_ORDERS[header[0]]
     name, mode = DTYPES[header[3]]
     dtype = np.dtype(order + name)

@@ -91,14 +91,18 @@ def _read_lst(path, context):
     rotations = np.swapaxes(proper_rotations(path, matrices[:, :, :3]), 1, 2)
     # The point that the alignment takes to the middle of the reference.
     shifts = -np.einsum("nij,nj->ni", rotations, matrices[:, :, 3])
-    middles = {name: _middle(path, name, context) for name in np.unique(names).tolist()}
-    positions = np.array([row[1] for row in rows]) + shifts + np.array([middles[name] for name in names])
+    messages = [f"{unoriented} particles have no alignment and got the identity"] if unoriented else []
+    from_middle = np.array([row[1] for row in rows]) + shifts
+    positions, sizes = _placed(path, names, from_middle, 0.0, context, messages)
     scores, classes = (np.array([row[i] for row in rows]) for i in (3, 4))
     table = ParticleTable(positions, rotations, names, cc=scores, classes=classes)
-    messages = [f"{unoriented} particles have no alignment and got the identity"] if unoriented else []
     if others:
         messages.append(f"entries with no place in stadyn were left behind: {', '.join(sorted(others))}")
-    sizes = context.known_pixel_sizes(np.unique(names).tolist(), {})
+    if not context.pixel_size and any(name in sizes for name in names):
+        messages.append(
+            "coordinates were taken to count pixels of the tomograms; EMAN2 counts unbinned ones: say their size if it "
+            "is another (--pixel-size)"
+        )
     return ParticleFile(table, sizes, {}, tuple(messages))
 
 
@@ -123,15 +127,14 @@ def _read_boxes(path, context):
     if context.tomogram(name) is None and len(context.tomograms) == 1:
         name = context.tomograms[0].id
     stated = _floats(path, 0, "apix_unbin", [info.get("apix_unbin", 0)], 1)[0]
-    sizes = context.known_pixel_sizes([name], {name: stated} if stated > 0 else {})
-    # Without "apix_unbin" EMAN2 counted from the corner.
-    middle = _middle(path, name, context) if "apix_unbin" in info else 0.0
-    table = ParticleTable(
-        values[:, :3] + middle, np.broadcast_to(np.eye(3), (len(values), 3, 3)), np.full(len(values), name),
-        cc=values[:, 3], classes=values[:, 4],
-    )  # fmt: skip
-    messages = ("the boxes have no orientation: all particles got the identity",)
-    return ParticleFile(table, sizes, {}, messages)
+    names, messages = np.full(len(values), name), ["the boxes have no orientation: all particles got the identity"]
+    if "apix_unbin" in info:
+        positions, sizes = _placed(path, names, values[:, :3], stated, context, messages)
+    else:  # EMAN2 counted from the corner, in pixels of the tomogram that it showed
+        positions, sizes = values[:, :3], context.known_pixel_sizes([name], {})
+    rotations = np.broadcast_to(np.eye(3), (len(values), 3, 3))
+    table = ParticleTable(positions, rotations, names, cc=values[:, 3], classes=values[:, 4])
+    return ParticleFile(table, sizes, {}, tuple(messages))
 
 
 def _entry(path, number, cells):
@@ -158,6 +161,32 @@ def _floats(path, number, name, values, count, finite=True):
     if wrong or (finite and not np.isfinite(found).all()):
         raise InputError(f"{path}, line {number} has a {name} that is not {count} numbers: correct it")
     return found
+
+
+def _placed(path, names, coordinates, stated, context, messages):
+    """((n, 3) positions in pixels of the tomograms, dict id -> their Å) of coordinates from the middle.
+
+    Parameters
+    ----------
+    stated : float, Å of the pixels of the unbinned images, which the coordinates count; 0 where the file is silent,
+        then the option, else the tomograms' own
+    """
+    positions, sizes = np.array(coordinates, float), {}
+    for name in np.unique(names).tolist():
+        rows, middle = names == name, _middle(path, name, context)
+        listed, counted = context.tomogram(name).pixel_size, stated or context.pixel_size
+        if listed:
+            context.known_pixel_sizes([name], {name: counted})
+        own = listed or context.pixel_size  # the option, where only the tomogram is silent
+        if counted and not own:
+            raise InputError(f'tomogram "{name}" of {path} has no pixel size: give it (--pixel-size)')
+        if own:
+            sizes[name] = own
+        if counted and abs(counted / own - 1) > 1e-4:
+            positions[rows] *= counted / own
+            messages.append(f'positions in tomogram "{name}" were brought from {counted:.6g} to {own:.6g} Å a pixel')
+        positions[rows] += middle
+    return positions, sizes
 
 
 def _middle(path, name, context):

@@ -27,19 +27,21 @@ STOPGAP_KEPT = (*AV3_KEPT, "half")
 
 
 def is_av3(path):
-    """Does an .em file have the shape of a motive list, 20 x n x 1?"""
-    shape = map_em(existing_file(path, "motive list"))[0].shape
-    return shape[0] == 1 and shape[2] == len(AV3)
+    """Does an .em file have the shape of a motive list?"""
+    return _rows(map_em(existing_file(path, "motive list"))[0]) is not None
 
 
 def read_av3(path, context):
     """A `ParticleFile` of an AV3 or TOM motive list; InputError for another shape or cells that are not finite."""
     values = map_em(existing_file(path, "motive list"))[0]
-    if values.shape[0] != 1 or values.shape[2] != len(AV3):
+    rows = _rows(values)
+    if rows is None:
         raise InputError(f"{path} is {values.shape[::-1]} and no motive list, which is 20 x particles: give another")
     with np.errstate(invalid="ignore"):  # a damaged file may hold signalling nan
-        rows = np.array(values[0], float)
+        rows = np.array(rows, float)
     columns, messages = Columns(path, dict(zip(AV3, rows.T, strict=True)), "particle"), []
+    if values.shape[2] != len(AV3):
+        messages.append("the list is particles x 20 and was read so; AV3 writes 20 x particles")
     rotations = matrices_from_av3(*(columns.numbers(name) for name in ("phi", "theta", "psi")))
     table = ParticleTable(
         columns.vectors("xyz") + columns.vectors(("dx", "dy", "dz")) - context.shift(), rotations,
@@ -49,6 +51,13 @@ def read_av3(path, context):
     )  # fmt: skip
     sizes = context.known_pixel_sizes(np.unique(table.tomogram_ids).tolist(), {})
     return ParticleFile(table, sizes, {}, (*messages, *columns.left()))
+
+
+def _rows(values):
+    """(n, 20) of the array [z, y, x] of a list of 20 x n, 20 x 1 x n or, written transposed, n x 20; else None."""
+    if values.shape[2] == len(AV3) and 1 in values.shape[:2]:
+        return values.reshape(-1, len(AV3))
+    return values[0].T if values.shape[:2] == (1, len(AV3)) else None
 
 
 def write_av3(path, file, context):

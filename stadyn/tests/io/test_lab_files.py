@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files of other packages as they lie on the disks of labs: odd headings, layouts, numbers of bytes and binnings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from stadyn.core.errors import InputError
 from stadyn.io.imod_models import write_model
+from stadyn.io.particle_files import Context, ListedTomogram
 from stadyn.io.tables import format_of, read_particles
 
 PEET_HEADING = (
@@ -44,3 +47,72 @@ def test_two_iterations_of_a_peet_run_are_not_read_as_twice_the_particles(tmp_pa
     (tmp_path / "TS_01.mod").unlink()
     with pytest.raises(InputError, match="needs the IMOD model of its particles beside it: copy it there as TS_01.mod"):
         read_particles(first)
+
+
+def em_file(path, array, kind="<f4"):
+    """An .em file of an array [z, y, x], byte by byte."""
+    header = bytearray(512)
+    header[0], header[3] = (6 if kind[0] == "<" else 0), {"f4": 5, "f8": 9, "i4": 4}[kind[1:]]
+    header[4:16] = np.array(array.shape[::-1], f"{kind[0]}i4").tobytes()
+    path.write_bytes(bytes(header) + array.astype(kind).tobytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "said"),
+    [
+        ("<f4", lambda rows: rows[None], None),
+        (">f4", lambda rows: rows[None], None),
+        ("<f8", lambda rows: rows[None], None),  # what Python's emfile makes of a plain array
+        ("<f4", lambda rows: rows[:, None], None),  # 20 x 1 x n
+        (">f4", lambda rows: rows.T[None].copy(), "the list is particles x 20 and was read so"),
+    ],
+)
+def test_motive_lists_in_every_layout(tmp_path, kind, shape, said):
+    rows = np.zeros((5, 20))
+    rows[:, 3], rows[:, 4], rows[:, 5], rows[:, 19] = np.arange(5) + 1, 3, 7, 2
+    rows[:, 7:10], rows[:, 10:13], rows[:, 16:19] = (60, 80, 40), (0.5, -0.25, 0.75), (10, 30, 20)  # phi psi theta
+    path = em_file(tmp_path / "motl.em", shape(rows), kind)
+    assert format_of(path) == "av3"
+    read = read_particles(path)
+    np.testing.assert_allclose(read.particles.positions, np.tile([59.5, 78.75, 39.75], (5, 1)))
+    np.testing.assert_allclose(read.particles.rotations[4], turn(2, 30) @ turn(0, 20) @ turn(2, 10), atol=1e-6)
+    assert read.particles.surface_ids.tolist() == [7] * 5 and read.particles.tomogram_ids.tolist() == ["3"] * 5
+    assert any(said in m for m in read.messages) if said else not read.messages
+
+
+BINNED = ListedTomogram("TS_01", 1, "/TS_01.mrc", (100, 400, 300), 10.0)  # its middle: 150, 200, 50
+
+
+def boxes(folder):
+    path = folder / "TS_01_info.json"
+    path.write_text('{"apix_unbin": 2.5, "boxes_3d": [[200.0, -100.0, 40.0, "manual", 0.0, 0]]}')
+    return path
+
+
+def lines(folder):
+    path = folder / "p.lst"
+    path.write_text('#LSX\n0\tparticles3d/TS_01__p.hdf\t{"coord":[200.0,-100.0,40.0]}\n')
+    return path
+
+
+def test_emans_unbinned_coordinates_in_a_binned_tomogram(tmp_path):
+    placed = [[200.0, 175.0, 60.0]]
+    read = read_particles(boxes(tmp_path), None, Context((BINNED,)))
+    np.testing.assert_allclose(read.particles.positions, placed)
+    assert read.pixel_sizes == {"TS_01": 10.0} and any("from 2.5 to 10 Å" in m for m in read.messages)
+    read = read_particles(lines(tmp_path), None, Context((BINNED,), pixel_size=2.5))
+    np.testing.assert_allclose(read.particles.positions, placed)
+    read = read_particles(lines(tmp_path), None, Context((BINNED,)))  # taken as it stands, and said
+    np.testing.assert_allclose(read.particles.positions, [[350.0, 100.0, 90.0]])
+    assert any("EMAN2 counts unbinned ones: say their size" in m for m in read.messages)
+
+
+def test_emans_boxes_need_the_pixel_size_of_the_tomogram(tmp_path):
+    silent = (replace(BINNED, pixel_size=None),)
+    with pytest.raises(InputError, match='tomogram "TS_01" of .* has no pixel size'):
+        read_particles(boxes(tmp_path), None, Context(silent))
+    read = read_particles(boxes(tmp_path), None, Context(silent, pixel_size=10.0))
+    np.testing.assert_allclose(read.particles.positions, [[200.0, 175.0, 60.0]])
+    with pytest.raises(InputError, match="not the 4 given"):
+        read_particles(boxes(tmp_path), None, Context((BINNED,), pixel_size=4.0))
