@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from stadyn.core.errors import InputError
+from stadyn.core.resample import inside
 
 FARTHEST_PX = 1e9
 
@@ -40,3 +41,16 @@ def with_pixel_sizes(file, targets):
     sizes = {**file.pixel_sizes, **{name: targets[name] for name in file.tomogram_ids() if name in targets}}
     particles = file.particles.replace(positions=positions)
     return replace(file, particles=particles, pixel_sizes=sizes, messages=(*file.messages, *messages))
+
+
+def outside(file, context):
+    """A tuple of one sentence on the particles that lie outside of tomograms whose size is known, or of none."""
+    table, count = file.particles, 0
+    for name in file.tomogram_ids():
+        listed = context.tomogram(name)
+        if listed is not None and listed.shape is not None:
+            count += int(np.sum(~inside(listed.shape, table.positions[table.tomogram_ids == name])))
+    if not count:
+        return ()
+    note = f"{count} of {len(table)} particles lie outside of their tomograms: check the pixel size of the positions"
+    return (f"{note} (--pixel-size) and of the tomograms",)

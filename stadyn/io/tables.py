@@ -26,6 +26,7 @@ from .pytom_xml import read_pytom, write_pytom
 from .relion import is_relion, read_relion, version_of, write_relion
 from .results import read_result, write_result
 from .star import read_star
+from .tomogram_lists import optimisation_set
 
 IN_FOLDERS = (".csv", ".json", ".lst", ".star", ".tbl", ".xml")
 """Endings that tell the format of a folder; .em files in one are volumes as a rule."""
@@ -53,11 +54,13 @@ def read_particles(path, format_name=None, context=None, rescale=True):
     context : Context, what is known besides the file
     rescale : bool, bring positions to the pixel sizes of the tomograms that the context lists, with a message
 
+    RELION's optimisation set stands for the particle file that it names.
     Raises InputError for a file that is missing, malformed or of no known format.
     """
     context = context or Context()
     name = format_name or format_of(path)
     found = _known(name)
+    path = (optimisation_set(path) or (path,))[0] or path
     if found.read is None:
         raise InputError(f"{path} is for {found.title}, which stadyn only writes: give a table of particles")
     whole_folder = name == "dynamo-folder"
@@ -157,7 +160,7 @@ def _names(way):
 
 
 def _star_format(path):
-    blocks = read_star(path)
+    blocks = read_star((optimisation_set(path) or (path,))[0] or path)
     if STOPGAP_BLOCK in blocks:
         return "stopgap"
     if is_relion(blocks):

@@ -5,9 +5,12 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from stadyn.core.errors import InputError
 from stadyn.core.tomograms import MissingWedge
 
+from .aside import read_text
 from .mrc import read_header
 from .particle_files import Columns, ListedTomogram, tomogram_id
 from .star import read_star
@@ -16,6 +19,9 @@ from .volume_lists import read_doc, read_vll
 SIZES = ("rlnTomoSizeZ", "rlnTomoSizeY", "rlnTomoSizeX")
 FILE = "rlnTomoReconstructedTomogram"
 ANGLES = ("rlnTomoNominalStageTiltAngle", "rlnTomoYTilt")
+SET = ("rlnTomoParticlesFile", "rlnTomoTomogramsFile")
+LARGEST_SET = 10_000
+"""Bytes: an optimisation set is a handful of paths."""
 UNSTATED = (0.0, 1.0)
 """Pixel sizes that programs write into a header when they do not know."""
 
@@ -70,8 +76,33 @@ def _with_header(tomogram):
     return replace(tomogram, shape=header.shape, pixel_size=tomogram.pixel_size or stated)
 
 
+def optimisation_set(path):
+    """(particle file, tomogram file) that RELION's optimisation set at `path` names; None for any other file.
+
+    RELION writes paths from the folder of its project: they are looked for there, from the set's own folder upwards.
+    """
+    path = Path(path)
+    small = path.suffix.lower() == ".star" and path.is_file() and 0 < path.stat().st_size < LARGEST_SET
+    if not small or SET[0] not in read_text(path, "STAR file"):
+        return None
+    named = next((block for block in read_star(path).values() if SET[0] in block), {})
+    return tuple(_of_project(path, name, named[name]) if name in named else None for name in SET)
+
+
+def _of_project(path, label, name):
+    name = str(np.ravel(name)[0])
+    folders = [*path.absolute().parents, Path.cwd()]
+    found = next((folder / name for folder in folders if (folder / name).is_file()), None)
+    if found is None:
+        raise InputError(f"{path} names {name} ({label}), which is not there: give that file itself")
+    return found
+
+
 def _from_star(path):
     """RELION 4 and 5: sizes count pixels of the tilt series, whatever the binning of the reconstruction."""
+    found = optimisation_set(path)
+    if found is not None and found[1] is not None:
+        path = found[1]
     blocks = read_star(path)
     block = next((block for block in blocks.values() if "rlnTomoName" in block), None)
     if block is None:

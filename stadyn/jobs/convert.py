@@ -8,8 +8,9 @@ from stadyn.core.errors import InputError
 from stadyn.io.dipole_files import MODELS, read_dipole_file
 from stadyn.io.dipoles import write_dipoles
 from stadyn.io.particle_files import Context
+from stadyn.io.particle_places import outside
 from stadyn.io.tables import FORMATS, format_of, numbered_context, read_particles, write_particles
-from stadyn.io.tomogram_lists import read_tomogram_list
+from stadyn.io.tomogram_lists import optimisation_set, read_tomogram_list
 
 
 def add_arguments(parser):
@@ -51,7 +52,7 @@ def convert(source, target, from_format=None, to_format=None, tomograms=None, pi
     Parameters
     ----------
     from_format, to_format : keys of `stadyn.io.tables.FORMATS`, told from the files by default
-    tomograms : path of a list of tomograms
+    tomograms : path of a list of tomograms, by default the one that an optimisation set names
     pixel_size : float, Å
     reading : further fields of `stadyn.io.particle_files.Context`
     """
@@ -61,11 +62,12 @@ def convert(source, target, from_format=None, to_format=None, tomograms=None, pi
         raise InputError(f"box of {reading['box_px']} pixels: give 2 to 1024")
     if str(source).lower().endswith(MODELS):
         return _convert_dipoles(source, target)
+    tomograms = tomograms or (optimisation_set(source) or (None, None))[1]
     listed = read_tomogram_list(tomograms) if tomograms else ()
     from_format = from_format or format_of(source)
     context = numbered_context(source, from_format, Context(listed, pixel_size, **reading))
     file = read_particles(source, from_format, context)
-    messages = (*file.messages, *write_particles(target, file, to_format, context))
+    messages = (*file.messages, *outside(file, context), *write_particles(target, file, to_format, context))
     print(f"{len(file.particles)} particles of {len(file.tomogram_ids())} tomograms written to {target}", flush=True)
     return messages
 

@@ -8,8 +8,9 @@ import pytest
 from stadyn.core.errors import InputError
 from stadyn.io.particle_files import Context
 from stadyn.io.star import read_star
-from stadyn.io.tables import read_particles, write_particles
+from stadyn.io.tables import format_of, read_particles, write_particles
 from stadyn.io.tomogram_lists import read_tomogram_list
+from stadyn.jobs.convert import convert
 
 OPTICS = """data_optics
 
@@ -136,3 +137,31 @@ def test_warps_names_go_back_as_relions_list_has_them(tmp_path, tomogram):
     messages = write_particles(tmp_path / "out.star", read, "relion5", context)
     assert read_star(tmp_path / "out.star")["particles"]["rlnTomoName"].tolist() == ["TS_01.tomostar"]
     assert 'tomogram "TS_01" was written as "TS_01.tomostar", as the list has it' in messages
+
+
+def test_an_optimisation_set_stands_for_its_particles_and_tomograms(tmp_path):
+    job = tmp_path / "Refine3D" / "job012"
+    job.mkdir(parents=True)
+    particles = star(job / "run_data.star", ("rlnTomoName", *CENTRED), "TS_01 100 -50 20")
+    (tmp_path / "tomograms.star").write_text(
+        "data_global\n\nloop_\n_rlnTomoName\n_rlnTomoSizeX\n_rlnTomoSizeY\n_rlnTomoSizeZ\n_rlnTomoTiltSeriesPixelSize\n"
+        "TS_01 400 300 200 2.0\n"
+    )
+    path = job / "run_optimisation_set.star"
+    path.write_text(
+        "data_\n\n_rlnTomoParticlesFile   Refine3D/job012/run_data.star\n_rlnTomoTomogramsFile   tomograms.star\n"
+    )
+    assert format_of(path) == "relion5"
+    convert(path, tmp_path / "out.tbl")
+    np.testing.assert_allclose(read_particles(tmp_path / "out.tbl").particles.positions, [[250, 125, 110]])
+    convert(particles, tmp_path / "again.tbl", tomograms=path)
+    assert (tmp_path / "again.tbl").read_text() == (tmp_path / "out.tbl").read_text()
+    particles.unlink()
+    with pytest.raises(InputError, match="names Refine3D/job012/run_data.star .rlnTomoParticlesFile., which is not"):
+        convert(path, tmp_path / "out.tbl")
+
+
+def test_particles_outside_of_their_tomograms_are_counted(tmp_path, tomogram):
+    path = star(tmp_path / "a.star", ("rlnMicrographName", *PIXELS), "TS_01 100 200 50", "TS_01 1000 2000 500")
+    messages = convert(path, tmp_path / "out.tbl", tomograms=tomogram)
+    assert any(m.startswith("1 of 2 particles lie outside of their tomograms: check the pixel size") for m in messages)
