@@ -13,6 +13,7 @@ from . import host
 from .core.errors import InputError
 from .io.aside import claimed
 from .io.settings import read_settings, write_json
+from .workflow_values import check_values, strangers
 
 RECORD = "replay.json"
 """In the project's folder: what it was made from, so that a resumed one is the same."""
@@ -69,6 +70,7 @@ def _load(project, path, protocols, folders):
         _check_parameters(run, folders)
         project.mapper.store(run)
     project.mapper.commit()
+    host.runs_in_order(project)  # which refuses those that wait for each other
     return {key: run.getObjId() for key, run in loaded.items()}
 
 
@@ -98,8 +100,14 @@ def write_record(record):
 
 def sentence(errors):
     """The messages of a protocol's validation as one line, each once; the host puts a label between asterisks."""
-    errors = dict.fromkeys(errors)
+    errors = dict.fromkeys(error.partition("Traceback:")[0] for error in errors)
     return " ".join(" ".join(re.sub(r"^\*(.+?)\* ", r"\1 ", error) for error in errors).split())
+
+
+def folder_name(workspace, name):
+    """The name that the host gives to the folder of a project `name`; any that is there already is taken as it is."""
+    there = name not in ("", ".", "..") and "/" not in name and _folder(workspace, name).is_dir()
+    return name if there else re.sub(r"[^\w-]", "-", name)
 
 
 def _check_classes(protocols, path):
@@ -109,13 +117,11 @@ def _check_classes(protocols, path):
         raise InputError(f"the host does not find {unknown[0]}: install this package into this Python (pip install .)")
     if unknown:
         raise InputError(f"{path}: protocol {', '.join(unknown)} is not installed: install its plugin, or leave it out")
+    check_values(path, protocols, known)
     for protocol in protocols:
         parameters = {name for name, _ in known[protocol["object.className"]]().iterDefinitionAttributes()}
-        strange = [
-            k for k in protocol if not k.startswith(("object.", "_")) and k not in parameters and k not in HOST_KEYS
-        ]
-        if strange:
-            print(f"warning: {protocol['object.className']} has no parameter {', '.join(strange)}", file=sys.stderr)
+        for said in strangers(protocol, parameters | HOST_KEYS):
+            print(f"warning: {said}", file=sys.stderr)
 
 
 def _check_parameters(run, folders):
@@ -144,7 +150,7 @@ def _check_value(run, parameter, value):
         raise InputError(f"{run.getObjLabel()}: {parameter.label.get()} {value} is none of {known}")
     errors = parameter.validate(value)
     if errors:
-        raise InputError(f"{run.getObjLabel()}: {parameter.label.get()} {value}: {sentence(errors)}")
+        raise InputError(f"{run.getObjLabel()}: {parameter.label.get()} {sentence(errors)}")
 
 
 def _make_absolute(run, parameter, attribute, folders):

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run a saved workflow through the host, unattended: ``python -m stadyn replay WORKFLOW [alias=value ...]``."""
 
-import json
 import os
-import re
 import sys
 import time
 from datetime import datetime
@@ -11,10 +9,15 @@ from pathlib import Path
 
 from . import host
 from .core.errors import InputError
+from .event_log import EventLog
 from .io.aside import claimed
-from .projects import new_project, read_record, sentence, was_cut_short
+from .projects import folder_name, new_project, read_record, sentence, was_cut_short
 from .rerun import AGAIN, KEPT, Change, was_changing
 from .workflow import TYPE_NAMES, parse_values, read_workflow
+from .workflow_values import wrong_links
+
+UNUSABLE = '"$`\\\n'
+"""What means something else in the commands that the host writes with paths in double quotes."""
 
 
 def add_arguments(parser):
@@ -77,14 +80,29 @@ def run(args):
         _print_fields(workflow)
         return 0
     values = parse_values([*args.values, *args.set])
-    _check_options(args)
-    start_folder = os.getcwd()
     workspace = Path(args.projects or os.environ.get("SCIPION_USER_DATA") or "stadyn_projects").expanduser().absolute()
     export = Path(args.export).absolute() if args.export else None
-    log = EventLog(Path(args.log).absolute() if args.log else None)
+    _check_options(args, workspace, export)
+    log = EventLog(args.log)
+    try:
+        return _replay(args, workflow, values, workspace, export, log)
+    except InputError as error:
+        log.add("stopped", error=str(error))
+        raise
+    except KeyboardInterrupt:
+        log.add("stopped", error="interrupted by the user")
+        print(f"\nstadyn replay: interrupted, go on with --resume --project {args.project}", file=sys.stderr)
+        return 130  # as shells say it
+
+
+def _replay(args, workflow, values, workspace, export, log):
+    start_folder = os.getcwd()
+    args.project = folder_name(workspace, args.project or f"{workflow.name}-{datetime.now():%y%m%d-%H%M%S}")
     anew = not args.resume or was_cut_short(workspace, args.project)  # then nothing has run in it
     answers = workflow.answers(values)
     protocols = workflow.filled(values) if anew else []
+    if args.until and anew:
+        _last(args.until, [protocol.get("object.label") or protocol["object.className"] for protocol in protocols])
     host.prepare_environment(workspace)
     ok = True
     try:
@@ -108,41 +126,35 @@ def run(args):
     return 0 if ok else 1
 
 
-def _check_options(args):
+def _check_options(args, workspace, export):
     if args.resume and not args.project:
         raise InputError("--resume needs --project NAME, the project to go on with")
     for option in ("update", "plan"):
         if getattr(args, option) and not args.resume:
             raise InputError(f"--{option} needs --resume and --project NAME, the project that is changed")
-
-
-class EventLog:
-    """What happened, kept in memory and written as one JSON line each."""
-
-    def __init__(self, path=None):
-        self.events = []
-        self._path = path
-
-    def add(self, event, **details):
-        """Record one event, now."""
-        self.events.append({"event": event, "time": datetime.now().isoformat(timespec="seconds"), **details})
-        if self._path:
-            with open(self._path, "a") as file:
-                file.write(json.dumps(self.events[-1]) + "\n")
+    strange = sorted(set(str(workspace)) & set(UNUSABLE))
+    if strange:
+        raise InputError(f"--projects {workspace}: the host runs nothing in a path with {strange[0]!r}: choose another")
+    if export:
+        existing = next(path for path in (export, *export.parents) if path.exists())
+        if not existing.is_dir() or not os.access(existing, os.W_OK):
+            raise InputError(f"--export {export}: {existing} is no folder that can be written to: choose another")
 
 
 def _print_fields(workflow):
     if workflow.description:
         print(workflow.description, end="\n\n")
+    if not workflow.fields:
+        print(f"{workflow.path.name} asks for nothing")
+        return
     rows = [("alias", "what", "type", "default")]
     rows += [(alias, f.label, TYPE_NAMES[f.type], f.default) for alias, f in workflow.fields.items()]
     _print_table(rows)
 
 
 def _new_project(args, workflow, answers, protocols, workspace):
-    name = re.sub(r"[^\w.-]", "-", args.project or f"{workflow.name}-{datetime.now():%y%m%d-%H%M%S}")
-    project = new_project(workspace, name, workflow.path, answers, protocols)
-    print(f"project {name} in {workspace}: {len(protocols)} protocols from {workflow.path.name}")
+    project = new_project(workspace, args.project, workflow.path, answers, protocols)
+    print(f"project {args.project} in {workspace}: {len(protocols)} protocols from {workflow.path.name}")
     return project
 
 
@@ -184,11 +196,15 @@ def _chosen(project, until):
     runs = host.runs_in_order(project)
     if until is None:
         return runs
-    labels = [run.getObjLabel() for run in runs]
+    return runs[: _last(until, [run.getObjLabel() for run in runs]) + 1]
+
+
+def _last(until, labels):
+    """Where the label `until` stands among `labels`."""
     matching = [i for i, label in enumerate(labels) if label.lower() == until.lower()]
     if not matching:
         raise InputError(f"--until {until!r}: no protocol has this label; there are: {', '.join(labels)}")
-    return runs[: matching[0] + 1]
+    return matching[0]
 
 
 def _run_all(project, runs, log):
@@ -225,7 +241,7 @@ def _run_one(project, run, log):
         return log.events[-1]
     log.add("started", **about)
     began = time.monotonic()
-    errors = run.validate()
+    errors = wrong_links(run) or run.validate()
     if errors:
         log.add(
             "failed",

@@ -191,9 +191,13 @@ def _protocols(text, path):
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a workflow exported by the host ({error})") from None
     if not isinstance(protocols, list) or not all(
-        isinstance(p, dict) and "object.className" in p and "object.id" in p for p in protocols
+        isinstance(p, dict) and isinstance(p.get("object.className"), str) and "object.id" in p for p in protocols
     ):
         raise InputError(f"{path}: not a workflow exported by the host, a JSON list of protocols")
+    for protocol in protocols:  # links are text, and know protocols by these words
+        for key in ("object.id", "object.label"):
+            if protocol.get(key) is not None:
+                protocol[key] = str(protocol[key])
     if not protocols:
         raise InputError(f"{path}: this workflow holds no protocols")
     return protocols

@@ -7,6 +7,7 @@ a run that is continued is a new process.
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -30,7 +31,7 @@ from .forms import ReadableHelp
 from .links import NamesTomograms, WaitsForInputs
 from .orphans import StopsItsOrphans
 from .progress import progress_lines
-from .ranges import has_wrong_numbers, wrong_choices
+from .ranges import has_wrong_numbers, wrong_choices, wrong_gpus
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 SUMMARY = "summary.json"
@@ -167,7 +168,7 @@ class StadynProtocol(NamesTomograms, WaitsForInputs, StopsItsOrphans, ReadableHe
     def runStadynCommand(self, name, *words):
         """Run ``python -m stadyn NAME WORDS...`` through the host; InputError with the job's sentence if it refuses."""
         ended = self.resultPath(f"{name}.ended")
-        arguments = " ".join(_quoted(str(word)) for word in ("--ended", os.path.abspath(ended), name, *words))
+        arguments = shlex.join(str(word) for word in ("--ended", os.path.abspath(ended), name, *words))
         for _ in range(TRIES if self.useQueueForSteps() else 1):
             Path(ended).unlink(missing_ok=True)
             try:
@@ -234,7 +235,7 @@ class StadynProtocol(NamesTomograms, WaitsForInputs, StopsItsOrphans, ReadableHe
         return []
 
     def _validate(self):
-        wrong = wrong_choices(self)
+        wrong = wrong_choices(self) + (wrong_gpus(self) if self.usesGpu() else [])
         if wrong or has_wrong_numbers(self):
             return wrong  # the host names the numbers; the checks below rely on them
         required = [name for name, param in self._definition.iterPointerParams() if self._isRequired(name, param)]
@@ -283,7 +284,3 @@ def tomogram_settings(tomogram):
         "tilt_min_deg": tomogram.wedge.min_deg,
         "tilt_max_deg": tomogram.wedge.max_deg,
     }
-
-
-def _quoted(path):
-    return f'"{path}"' if " " in path else path

@@ -17,6 +17,7 @@ FAST, EXHAUSTIVE = range(2)
 ENGINES = ["fast", "exhaustive"]
 CONTRASTS = ["bright", "dark"]
 HELP_WIDTH = 80
+MOST_THREADS = 1024
 """Characters of a line in the host's help window."""
 
 PARTICLE_CLASSES = "SetOfCoordinates3D,SetOfSubTomograms"
@@ -219,6 +220,8 @@ def add_machine(form, gpu=True, threads=2):
         text = "Numbers of the GPUs to use, such as 0 or 0,1."
         form.addHidden(params.GPU_LIST, params.StringParam, default="0", label="GPU ids", help=text)
     form.addParallelSection(threads=threads, mpi=0)
+    if threads:
+        form.getParam("numberOfThreads").validators.append(Within(1, MOST_THREADS))
 
 
 def add_averaging(form, box=None, symmetry=True):

@@ -42,6 +42,15 @@ def wrong_choices(protocol):
     return sentences
 
 
+def wrong_gpus(protocol):
+    """A sentence, in a list, about numbers of GPUs that the host cannot read: the field is text, and on no form."""
+    try:
+        protocol.getGpuList()
+    except ValueError:
+        return [f"*GPU ids* {protocol.gpuList.get()!r} are no numbers: give some, such as 0 or 0,1"]
+    return []
+
+
 def has_wrong_numbers(protocol):
     """Does a number that the form shows break its own validators? The host names it; other checks rely on it."""
     return any(

@@ -275,7 +275,7 @@ def test_answers_of_the_nine_steps(folder, capsys, monkeypatch, answer, fragment
         "--project",
         "p",
         "--until",
-        "none",
+        "1 Import tomograms",
     ]
     one_sentence(words, folder, capsys, monkeypatch, *fragments)
     assert not (folder / "projects" / "projects" / "p").exists()

@@ -161,6 +161,61 @@ def test_first_failure_stops_and_names_protocol_and_log(folder, capsys):
     assert events == ["started", "failed"] and "FAILED" in captured.out
 
 
+@pytest.mark.parametrize("name, folder_of_it", [("..", "--"), ("v1.2/ñ b", "v1-2-ñ-b")])
+def test_a_name_that_is_no_folder_harms_no_other_project(folder, capsys, name, folder_of_it):
+    (folder / "work" / "projects" / "other").mkdir(parents=True)
+    words = ["tomograms=tomograms", "--project", name, "--until", "Step 1 - tomograms"]
+    assert replay(*words) == 0
+    assert sorted(os.listdir(folder / "work" / "projects")) == sorted(["other", folder_of_it])
+    assert replay("--project", name, "--resume", "--until", "Step 1 - tomograms") == 0
+    assert "finished before" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["--until", "Step 1"], "--until 'Step 1': no protocol has this label"),
+        (["--log", "nowhere/log.jsonl"], "nowhere/log.jsonl cannot be written (No such file or directory)"),
+        (["--export", "two.json.template"], "two.json.template is no folder that can be written to"),
+        (["--projects", "a$b"], "the host runs nothing in a path with '$'"),
+        (["n=99999999999999999999"], "is too large"),
+    ],
+)
+def test_what_would_fail_in_the_morning_is_said_in_the_evening(folder, capsys, words, sentence):
+    assert replay("tomograms=tomograms", "--project", "p", *words) == 1
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
+    assert not (folder / "work" / "projects" / "p").exists()
+
+
+def test_an_interrupted_replay_says_how_it_goes_on(folder, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stadyn.host.launch", interrupted)
+    assert replay("tomograms=tomograms", "--project", "p", "--log", "log.jsonl") == 130
+    assert capsys.readouterr().err.strip() == "stadyn replay: interrupted, go on with --resume --project p"
+    events = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [event["event"] for event in events] == ["started", "stopped"]
+
+
+def test_a_link_to_what_was_not_made_is_said_without_a_traceback(folder, capsys):
+    protocols = [
+        {"object.className": "ProtImportTomograms", "object.id": "2", "object.label": "t", "filesPath": "tomograms",
+         "filesPattern": "t*.mrc", "samplingRate": 5.4},
+        {"object.className": "StadynProtFindShells", "object.id": "3", "object.label": "s", "inputTomograms": "2.Maps"},
+        {"object.className": "StadynProtOversample", "object.id": "4", "object.label": "o",
+         "inputDipoles": "2.Tomograms"},
+    ]  # fmt: skip
+    (folder / "w.json").write_text(json.dumps(protocols[:2]))
+    assert main(["replay", "w.json", "--projects", "work", "--project", "a"]) == 1
+    assert "s failed: Tomograms: t made no 'Maps', but Tomograms\n" in capsys.readouterr().err
+    (folder / "w.json").write_text(json.dumps(protocols[::2]))
+    assert main(["replay", "w.json", "--projects", "work", "--project", "b"]) == 1
+    said = "o failed: Dipoles: t.Tomograms is a SetOfTomograms, not a SetOfMeshes: choose another\n"
+    assert said in capsys.readouterr().err
+
+
 def test_unknown_protocol_is_named(folder, capsys):
     protocols = [{"object.className": "ProtFromElsewhere", "object.id": "2", "object.label": "x"}]
     (folder / "odd.json").write_text(json.dumps(protocols))

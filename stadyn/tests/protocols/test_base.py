@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What all protocols share: refusals in one sentence, GPUs as the queue counts them, and figures that survive a run."""
 
+import subprocess
 from types import SimpleNamespace
 
 import numpy as np
@@ -47,6 +48,27 @@ def test_gpus_are_those_the_host_assigns(project):
     assert protocol.gpuIds() == [2, 3]
     protocol._stepsExecutor = SimpleNamespace(getGpuList=lambda: [0, 1])  # a queue counts from 0
     assert protocol.gpuIds() == [0, 1]
+
+
+def test_a_machine_that_cannot_be_is_named(project):
+    protocol = configured(project, StadynProtAlign, useGpu=True, gpuList="0 x", numberOfThreads=0)
+    said = " ".join(protocol.validate())
+    assert "*GPU ids* '0 x' are no numbers" in said and "Traceback" not in said
+    assert "*Threads* is 0: give a value from 1 to 1024." in said
+
+
+def test_a_job_is_started_in_a_folder_whose_name_a_shell_would_read(project, tmp_path, monkeypatch):
+    folder = tmp_path / "run(1) o'neil;&%"
+    folder.mkdir()
+    protocol = project.newProtocol(StadynProtAlign)
+    monkeypatch.setattr(protocol, "resultPath", lambda *names: str(folder.joinpath(*names)))
+    given = []
+    monkeypatch.setattr(protocol, "_hasEnded", lambda path: True)
+    monkeypatch.setattr(protocol, "useQueueForSteps", lambda: False)
+    monkeypatch.setattr(protocol, "runJob", lambda program, words, **_: given.append(words))
+    protocol.runStadynCommand("align", folder / "a.json")
+    words = subprocess.run(f"printf '%s\\n' {given[0]}", shell=True, capture_output=True, text=True, check=True).stdout
+    assert words.split("\n")[3:-1] == [f"{folder}/align.ended", "align", f"{folder}/a.json"]
 
 
 def test_particles_outside_their_tomogram_are_told_apart():
