@@ -2,86 +2,47 @@
 """Do tomograms, poses and a map fit together: hand, contrast, axis order, scale and tilt range, each put to the test.
 
 Particles are averaged as their poses say, and as they would have to be read had one convention been broken on the
-way: the reading whose average is most like the map is the right one. The tilt range is where the power is.
+way: the reading whose particles are most like the map is the right one. Two readings are told apart particle by
+particle, so that a small difference, such as that between a map and its mirror image, counts when all agree on it.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
+from scipy import stats
 
+from .errors import InputError
+from .pose_readings import AS_GIVEN, READINGS, SCALES, read_otherwise
 from .resample import box_coordinates, box_fits, crop, fourier_resize, rotate_volume
+from .tilt_range import tilt_findings, tomogram_tilt_range
 
-AS_GIVEN = "as given"
-TWICE, HALF = 2.0, 0.5
-SWAP_YZ = np.eye(3)[[0, 2, 1]]
-READINGS = {
-    AS_GIVEN: "",
-    "rotations inverted": "the angles turn the particle onto the reference, or the other way: invert them",
-    "normals reversed": "the particles point the other way: turn each by 180 degrees about its x axis",
-    "map mirrored": "the map has the other hand: mirror it, or the poses come from mirrored tomograms",
-    "y and z exchanged": "the table counts its axes in another order: exchange y and z (IMOD: clip flipyz)",
-    "z reversed": "the tomograms are mirrored along z against those of the poses: reconstruct or flip them again",
-    "turned by 180 degrees about x": "the tomograms are turned about x: use those the particles were found in",
-    "positions doubled": "the positions count pixels of a binning of 2: give their pixel size when importing",
-    "positions halved": "the positions count pixels half as large: give their pixel size when importing",
-}
-"""Ways to read poses -> what to change when one of them is right."""
-SCALES = {"map twice as large": TWICE, "map half as large": HALF}
-BEAM_AXES = {("z", "y"): (2, 0), ("z", "x"): (2, 1), ("y", "x"): (1, 2), ("y", "z"): (1, 0)}
-"""(beam, tilt axis) -> the components of a frequency (x, y, z) that the tilt angle is measured with: along the beam,
-and across it."""
-MARGIN = 0.05
-"""CC by which the best reading must beat another to be told from it: several times what 25 particles scatter by."""
-BIN_DEG = 3.0
-EMPTY = 0.5
-"""Power in the missing wedge over that outside: above, there is no wedge to be seen."""
+UNLIKE = 0.25
+"""CC of an average with the map below which nothing is concluded: wrong readings reach it, for shells are shells."""
+CHANCE = 1e-4
+"""Of taking one reading for better than another by chance: some fifty are compared, in several tomograms."""
+CLEARLY = 1.02
+"""The better of two readings is like the map by this factor more. A lattice and its mirror image: 1.04 at 30 Å."""
+ENOUGH = 8
+"""Particles that something is concluded from, of all tomograms or of one."""
 SMALLEST_BOX, SAMPLES = 24, 2.5
 """Voxels of a box, and samples per resolution limit, that the test is made with."""
 
 
-@dataclass(frozen=True)
-class TiltRange:
-    """Where in Fourier space boxes have power."""
-
-    beam: str
-    axis: str
-    min_deg: float
-    max_deg: float
-    empty: float  # power of what is missing over power of what is there
-
-
 @dataclass(frozen=True, eq=False)
 class GeometryCheck:
-    """Similarity of the average with the map, of each way to read the poses; negative: the contrast is inverted."""
+    """Similarity with the map of the average, and of each particle, under each way to read the poses.
 
-    scores: dict  # reading -> CC
-    tilt: TiltRange
-    particles: int
-
-
-def read_otherwise(reading, positions, rotations, shape):
-    """(positions (n, 3), matrices (n, 3, 3), some with a mirror) of poses under one of `READINGS`.
-
-    Parameters
-    ----------
-    shape : (z, y, x) of the tomogram
+    Negative: the contrast is inverted.
     """
-    last = np.array(shape[::-1]) - 1
-    if reading == "rotations inverted":
-        return positions, np.swapaxes(rotations, 1, 2)
-    if reading == "normals reversed":
-        return positions, rotations @ np.diag([1.0, -1.0, -1.0])
-    if reading == "map mirrored":
-        return positions, rotations @ np.diag([-1.0, 1.0, 1.0])
-    if reading == "y and z exchanged":
-        return positions @ SWAP_YZ, SWAP_YZ @ rotations
-    if reading == "z reversed":
-        return positions * [1, 1, -1] + last * [0, 0, 1], np.diag([1.0, 1.0, -1.0]) @ rotations
-    if reading == "turned by 180 degrees about x":
-        return positions * [1, -1, -1] + last * [0, 1, 1], np.diag([1.0, -1.0, -1.0]) @ rotations
-    factor = {"positions doubled": TWICE, "positions halved": HALF}.get(reading, 1.0)
-    return positions * factor, rotations
+
+    scores: dict  # reading -> CC of the average
+    particles: dict  # reading -> (n,) CC of each particle; 0 where its box leaves the tomogram
+    tomogram_ids: np.ndarray  # (n,) str
+    fits: np.ndarray  # (n,) bool, does the box lie in the tomogram, as given
+    tilts: dict  # tomogram id -> TiltRange
+
+    def __len__(self):
+        return len(self.fits)
 
 
 def check_geometry(volumes, table, reference, pixel_size, lowpass_angst=30.0):
@@ -94,140 +55,184 @@ def check_geometry(volumes, table, reference, pixel_size, lowpass_angst=30.0):
     reference : (n, n, n) float array at `pixel_size` with the contrast of the tomograms, as it is believed
     pixel_size : float, Å
     lowpass_angst : float, resolution at which the average and the map are compared
+
+    Raises InputError for a tomogram with voxels that are no numbers.
     """
     box_px = reference.shape[0]
     small = min(box_px, max(SMALLEST_BOX, 2 * round(box_px * pixel_size * SAMPLES / lowpass_angst / 2)))
-    sums = {reading: _average(volumes, table, reading, box_px, small) for reading in READINGS}
-    target = fourier_resize(np.asarray(reference, np.float32), small)
-    scores = {reading: similarity(average, target) for reading, average in sums.items()}
-    for name, factor in SCALES.items():  # the map as it would be with the other pixel size
-        scores[name] = similarity(sums[AS_GIVEN], rotate_volume(target, np.eye(3) / factor, order=1))
-    boxes = [crop(volumes[t], np.rint(p).astype(int), box_px) for p, t in _inside(volumes, table, box_px)]
-    return GeometryCheck(scores, tilt_range(np.array(boxes)), len(table))
+    comparison = _Comparison(fourier_resize(np.asarray(reference, np.float32), small), len(table))
+    fits, tilts = np.zeros(len(table), bool), {}
+    for name in np.unique(table.tomogram_ids).tolist():
+        rows = np.flatnonzero(table.tomogram_ids == name)
+        for places, readings in _by_place(table.select(rows), volumes[name].shape):
+            inside = box_fits(volumes[name].shape, places, box_px)
+            fits[rows] = inside if AS_GIVEN in readings else fits[rows]
+            for i in np.flatnonzero(inside):
+                center = np.rint(places[i]).astype(int)
+                box = _box(volumes[name], center, box_px, small, name)
+                shift = (places[i] - center) * small / box_px
+                comparison.add(box, shift, {reading: matrices[i] for reading, matrices in readings.items()}, rows[i])
+        tilts[name] = tomogram_tilt_range(volumes[name])
+    return GeometryCheck(comparison.averages(), comparison.particles, table.tomogram_ids, fits, tilts)
 
 
 def similarity(volume, reference):
     """Normalised CC of two boxes (n, n, n) within their inscribed sphere; 0 for a constant one."""
     n = volume.shape[0]
     inside = np.sum(box_coordinates(n) ** 2, axis=0) <= (n / 2 - 1) ** 2
-    a, b = (v[inside] - v[inside].mean() for v in (volume, reference))
-    norm = np.linalg.norm(a) * np.linalg.norm(b)
-    return float(a @ b / norm) if norm > 0 else 0.0
+    return float(_unit(volume[inside]) @ _unit(reference[inside]))
 
 
-def tilt_range(boxes):
-    """The `TiltRange` that best divides the Fourier power of boxes (b, n, n, n) into a wedge and the rest.
-
-    A tilt by t about y fills the plane of y and (cos t, 0, sin t); likewise for other axes.
-    """
-    n = boxes.shape[-1]
-    coordinates = box_coordinates(n)
-    distance = np.sqrt(np.sum(coordinates**2, axis=0))
-    window = np.cos(np.clip(distance / (n / 2), 0, 1) * np.pi / 2) ** 2  # edges of a box would fill its wedge
-    weights = window / window.sum()
-    power = np.zeros((n,) * 3)
-    for box in boxes:
-        spectrum = scipy.fft.fftn(scipy.fft.ifftshift((box - np.sum(box * weights)) * window))
-        power += np.abs(scipy.fft.fftshift(spectrum)) ** 2
-    band = (distance > 0.1 * n) & (distance < 0.4 * n)
-    # Power falls with frequency: each shell counts the same.
-    shell = np.rint(distance[band]).astype(int)
-    mean_power = np.bincount(shell, power[band]) / np.maximum(np.bincount(shell), 1)
-    values = power[band] / np.maximum(mean_power[shell], 1e-30)
-    return min((_divided(values, coordinates[:, band], *axes) for axes in BEAM_AXES), key=lambda found: found.empty)
-
-
-def findings(check, wedge, tolerance_deg=6.0):
+def findings(check, wedges, tolerance_deg=6.0):
     """Sentences on what a `GeometryCheck` found, the first of which says whether all is well.
 
     Parameters
     ----------
-    wedge : MissingWedge, as the tomograms were imported with
+    wedges : dict tomogram id -> MissingWedge, as the tomograms were imported with
     """
-    sentences = _about_poses(check.scores) + _about_tilts(check.tilt, wedge, tolerance_deg)
+    sentences = [*_about_poses(check), *tilt_findings(check.tilts, wedges, tolerance_deg)]
     bad = [text for wrong, text in sentences if wrong]
     counted = "One thing does" if len(bad) == 1 else f"{len(bad)} things do"
     verdict = f"{counted} not fit:" if bad else "Nothing contradicts the poses, the map and the tilt range."
     return [verdict, *bad, *(text for wrong, text in sentences if not wrong)]
 
 
-def _average(volumes, table, reading, box_px, small):
-    total, scale = np.zeros((small,) * 3, np.float32), box_px / small
-    for name in np.unique(table.tomogram_ids):
-        rows = table.tomogram_ids == name
-        positions, matrices = read_otherwise(reading, table.positions[rows], table.rotations[rows], volumes[name].shape)
-        fits = box_fits(volumes[name].shape, positions, box_px)
-        for position, matrix in zip(positions[fits], matrices[fits], strict=True):
-            center = np.rint(position).astype(int)
-            box = fourier_resize(crop(volumes[name], center, box_px), small)
-            total += rotate_volume((box - box.mean()) / max(box.std(), 1e-12), matrix, (position - center) / scale, 1)
-    return total
+class _Comparison:
+    """Sums of particles under each reading, and what each of them has in common with the map."""
+
+    def __init__(self, target, count):
+        n = target.shape[0]
+        self._inside = np.sum(box_coordinates(n) ** 2, axis=0) <= (n / 2 - 1) ** 2
+        self._targets = {AS_GIVEN: _unit(target[self._inside])}
+        for name, factor in SCALES.items():  # the map as it would be with the other pixel size
+            self._targets[name] = _unit(rotate_volume(target, np.eye(3) / factor, order=1)[self._inside])
+        self._sums = {name: np.zeros(target.shape, np.float32) for name in READINGS}
+        self.particles = {name: np.zeros(count) for name in (*READINGS, *SCALES)}
+
+    def add(self, box, shift, matrices, row):
+        """One particle: its box, the shift from the centre of it, and its matrix under each of some readings."""
+        for reading, matrix in matrices.items():
+            turned = rotate_volume(box, matrix, shift, 1)
+            self._sums[reading] += turned
+            values = _unit(turned[self._inside])
+            self.particles[reading][row] = values @ self._targets[AS_GIVEN]
+            if reading == AS_GIVEN:
+                for name in SCALES:
+                    self.particles[name][row] = values @ self._targets[name]
+
+    def averages(self):
+        """{reading: CC of the average with the map}."""
+        units = {reading: _unit(total[self._inside]) for reading, total in self._sums.items()}
+        scores = {reading: float(unit @ self._targets[AS_GIVEN]) for reading, unit in units.items()}
+        return {**scores, **{name: float(units[AS_GIVEN] @ self._targets[name]) for name in SCALES}}
 
 
-def _inside(volumes, table, box_px):
-    """(position, tomogram) of the particles whose box lies in its tomogram; all of them where none does."""
-    fits = [
-        box_fits(volumes[name].shape, position[None], box_px)[0]
-        for name, position in zip(table.tomogram_ids, table.positions, strict=True)
-    ]
-    rows = np.flatnonzero(fits) if any(fits) else np.arange(len(table))
-    return [(table.positions[row], table.tomogram_ids[row]) for row in rows]
+def _unit(values):
+    """Values of mean 0 and norm 1; constant ones become 0."""
+    centred = values - values.mean()
+    norm = np.linalg.norm(centred)
+    return centred / norm if norm > 0 else centred
 
 
-def _divided(values, frequencies, beam, axis):
-    """The range of tilts about one axis that leaves the least power outside of it."""
-    along, across = (frequencies[i] for i in BEAM_AXES[beam, axis])
-    used = (along != 0) | (across != 0)
-    angles = (np.degrees(np.arctan2(along[used], across[used])) + 90) % 180 - 90
-    count = round(180 / BIN_DEG)
-    bins = np.minimum(((angles + 90) / BIN_DEG).astype(int), count - 1)
-    sums, numbers = np.bincount(bins, values[used], count), np.bincount(bins, minlength=count)
-    total, edges = np.concatenate([[0], np.cumsum(sums)]), np.concatenate([[0], np.cumsum(numbers)])
-    best = (-np.inf, 0, count, 1.0)
-    for start in range(count // 2):
-        for stop in range(count // 2 + 1, count + 1):
-            seen, n_seen = total[stop] - total[start], edges[stop] - edges[start]
-            n_missing = edges[-1] - n_seen
-            if min(n_seen, n_missing) < edges[-1] / 30:  # less than 6 degrees is nothing to tell a wedge by
-                continue
-            inside, outside = seen / n_seen, (total[-1] - seen) / n_missing
-            separation = n_seen * n_missing * (inside - outside) * abs(inside - outside)
-            if separation > best[0]:
-                best = (separation, start, stop, float(outside / max(inside, 1e-30)))
-    return TiltRange(beam, axis, -90 + best[1] * BIN_DEG, -90 + best[2] * BIN_DEG, best[3])
+def _by_place(table, shape):
+    """[(positions (n, 3), {reading: matrices (n, 3, 3)})]: readings that differ in rotations only share their boxes."""
+    places = {}
+    for reading in READINGS:
+        positions, matrices = read_otherwise(reading, table.positions, table.rotations, shape)
+        places.setdefault(np.round(positions, 3).tobytes(), (positions, {}))[1][reading] = matrices
+    return list(places.values())
 
 
-def _about_poses(scores):
-    given = scores[AS_GIVEN]
-    best = max(scores, key=lambda name: abs(scores[name]))
-    numbers = f"CC with the map {given:.2f} as given"
-    if abs(scores[best]) < MARGIN:
+def _box(volume, center, box_px, small, name):
+    box = crop(volume, center, box_px)
+    if not np.isfinite(box).all():
+        where = ", ".join(map(str, center))
+        raise InputError(f"tomogram {name} holds voxels that are NaN or infinite near {where}: write it again")
+    box = fourier_resize(box, small)
+    return (box - box.mean()) / max(box.std(), 1e-12)
+
+
+def _about_poses(check):
+    """[(is it wrong, sentence)] about the readings: of all particles, or of tomograms that disagree with that."""
+    everything = _decided(check.particles, np.ones(len(check), bool))
+    found = {name: _decided(check.particles, check.tomogram_ids == name) for name in np.unique(check.tomogram_ids)}
+    found = {name: own for name, own in found.items() if own is not None}
+    if all(_agree(own, everything) for own in found.values()):
+        return _about_all(check, everything)
+    groups = {}
+    for name, (reading, sign, _) in found.items():
+        groups.setdefault((reading, sign), []).append(str(name))
+    return [_about_some(reading, sign, names) for (reading, sign), names in groups.items()]
+
+
+def _agree(own, everything):
+    """May one tomogram be read as all are?"""
+    return everything is not None and own[1] == everything[1] and everything[0] in (own[0], *own[2])
+
+
+def _decided(particles, rows):
+    """(reading, sign of the contrast, rivals) of some particles; None for too few, or where none is like the map.
+
+    The poses as given are kept unless another reading is clearly better.
+    """
+    if np.sum(rows) < ENOUGH:
+        return None
+    sums = {name: values[rows].mean() for name, values in particles.items()}
+    best = max(sums, key=lambda name: abs(sums[name]))
+    if not _above(particles[best][rows] * np.sign(sums[best])):
+        return None
+    rivals = [name for name in sums if name != best and not _beats(particles, rows, sums, best, name)]
+    if AS_GIVEN in rivals:
+        rivals[rivals.index(AS_GIVEN)], best = best, AS_GIVEN
+    return best, float(np.sign(sums[best])), rivals
+
+
+def _beats(particles, rows, sums, name, other):
+    """Are particles more like the map under one reading than under the other, whatever the contrast?"""
+    difference = np.sign(sums[name]) * particles[name][rows] - np.sign(sums[other]) * particles[other][rows]
+    return abs(sums[name]) > CLEARLY * abs(sums[other]) and _above(difference)
+
+
+def _above(values):
+    """Is the mean of (n,) values above 0, but for a chance of `CHANCE` (Student's t)?"""
+    return values.mean() > stats.t.isf(CHANCE, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+
+
+def _about_all(check, found):
+    given = f"CC with the map {check.scores[AS_GIVEN]:.2f} as given"
+    if found is None or abs(check.scores[found[0]]) < UNLIKE:
+        likest = max(check.scores, key=lambda name: abs(check.scores[name]))
+        numbers = given if likest == AS_GIVEN else f"{given}, at most {check.scores[likest]:.2f}: {likest}"
         unlike = f"No reading of the poses gives an average like the map ({numbers})"
-        return [(True, f"{unlike}: give more particles, or the map of these particles")]
-    found = []
-    if abs(scores[best]) > abs(given) + MARGIN:
-        remedy = READINGS.get(best) or "the map has another pixel size than it says: correct it"
-        like = f"The average is like the map when read with {best} (CC {scores[best]:.2f}; {numbers})"
-        found.append((True, f"{like}: {remedy}"))
+        said = [(True, f"{unlike}: give more particles, or the map of these particles, in their frame")]
+        return [*said, *_outside(check)]
+    best, sign, rivals = found
+    rivals = f"Not to be told apart from that at this resolution: {', '.join(rivals)}." if rivals else None
+    if best == AS_GIVEN:
+        said = [(False, f"The poses are read as they should be ({given}).")]
     else:
-        found.append((False, f"The poses are read as they should be ({numbers})."))
-        rivals = [n for n in scores if n != AS_GIVEN and abs(scores[n]) > abs(given) - MARGIN]
-        if rivals:
-            found.append((False, f"These cannot be told apart from that at this resolution: {', '.join(rivals)}."))
-    if scores[best] < 0:
-        found.append((True, "The contrast is inverted between tomograms and map: invert one of them"))
-    return found
+        remedy = READINGS.get(best) or "the map has another pixel size than it says: correct it"
+        like = f"The average is like the map when read with {best} (CC {check.scores[best]:.2f}; {given})"
+        said = [(True, f"{like}: {remedy}")]
+    said += [(False, rivals)] if rivals else []
+    if sign < 0:
+        said.append((True, "The contrast is inverted between tomograms and map: invert one of them"))
+    return said
 
 
-def _about_tilts(tilt, wedge, tolerance):
-    if tilt.empty > EMPTY:
-        return [(False, f"No missing wedge is to be seen (the emptiest has {100 * tilt.empty:.0f} % of the power).")]
-    seen = f"tilts from {tilt.min_deg:.0f} to {tilt.max_deg:.0f} degrees about {tilt.axis}, the beam along {tilt.beam}"
-    if (tilt.beam, tilt.axis) != ("z", "y"):
-        return [(True, f"The tomograms show {seen}: turn them until the beam is along z and the tilt axis along y")]
-    off = max(abs(tilt.min_deg - wedge.min_deg), abs(tilt.max_deg - wedge.max_deg))
-    if off <= tolerance:
-        return [(False, f"The tomograms show {seen}, as they were imported with.")]
-    swapped = max(abs(tilt.min_deg + wedge.max_deg), abs(tilt.max_deg + wedge.min_deg))
-    hint = "the sign of the tilts is reversed" if swapped <= tolerance else "import them with that tilt range"
-    return [(True, f"The tomograms show {seen}, not {wedge.min_deg:g} to {wedge.max_deg:g}: {hint}")]
+def _about_some(reading, sign, names):
+    """(is it wrong, sentence) about tomograms that differ from others."""
+    subject = f"In {', '.join(names)}"
+    contrast = " The contrast is inverted there: invert these tomograms." if sign < 0 else ""
+    if reading == AS_GIVEN:
+        return bool(contrast), f"{subject} the poses are read as they should be.{contrast}"
+    remedy = READINGS.get(reading) or "the map has another pixel size than it says: correct it"
+    return True, f"{subject} the particles are like the map when read with {reading}: {remedy}.{contrast}"
+
+
+def _outside(check):
+    left = int(np.sum(~check.fits))
+    if left <= len(check) / 2:
+        return []
+    text = f"The boxes of {left} of {len(check)} particles leave their tomograms: "
+    return [(True, text + "the positions count other pixels, from another origin, or in another order of axes")]

@@ -26,13 +26,14 @@ class CheckGeometryOutputs(Enum):
 
 
 class StadynProtCheckGeometry(StadynProtocol):
-    """Afterwards look at the *summary*, and at geometry.txt for the CC of every reading. Good: "as the poses are" has
-    the highest CC, at least 0.1 above the mirrored map, and the tilt range fits within 6 degrees. Bad: another reading
-    wins: the sentence says which convention was broken, and where to mend it.
+    """Afterwards look at the *summary*, and at geometry.txt for the CC of every reading. Good: "as given" has the
+    highest CC, no other reading is named beside it, and the tilt range fits within 6 degrees. Bad: another reading
+    wins, in all or in some tomograms: the sentence says which convention was broken, and where to mend it.
 
     It tells whether particles that were aligned anywhere, their tomograms and a map fit together: particles are
     averaged as their poses say, and as they would have to be read had a convention been broken on the way (inverted
-    rotations, a mirrored map, exchanged axes, another binning), and the tilt range is read from the tomograms.
+    rotations, a mirrored map, exchanged axes, another origin or binning), and the tilt range is read from the
+    tomograms. A hand that is wrong in tomograms, poses and map alike shows nowhere but in the density itself.
 
     Dynamo: has no such check. Paper: the hand is looked at in the final map and mirrored there.
     """
@@ -84,8 +85,7 @@ class StadynProtCheckGeometry(StadynProtocol):
         drawn = particles.table.select(np.sort(rng.choice(len(particles.table), count, replace=False)))
         volumes = {name: open_volume(tomograms[name].path) for name in np.unique(drawn.tomogram_ids).tolist()}
         check = check_geometry(volumes, drawn, self._reference(size), size, self.resolution.get())
-        wedges = [tomograms[name].wedge for name in volumes]
-        sentences = findings(check, max(set(wedges), key=wedges.count))
+        sentences = findings(check, {name: tomograms[name].wedge for name in volumes})
         scores = {name: round(score, 4) for name, score in check.scores.items()}
         table = "\n".join(f"{score:8.3f}  {name}" for name, score in sorted(scores.items(), key=lambda s: -abs(s[1])))
         with written_aside(self.resultPath(REPORT)) as aside:
@@ -109,7 +109,12 @@ class StadynProtCheckGeometry(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [self.readInput, lambda: self._reference(self.pixelSize())]
+        return [self._checkOrientations, lambda: self._reference(self.pixelSize())]
+
+    def _checkOrientations(self):
+        rotations = self.readInput().table.rotations
+        if np.allclose(rotations, np.eye(3)):
+            raise InputError(f"the {len(rotations)} particles have no orientations: give those of an alignment")
 
     def _methods(self):
         return ["Hand, contrast, axis order, scale and tilt range were checked against the map."]

@@ -4,108 +4,163 @@
 import numpy as np
 import pytest
 
-from stadyn.core.handedness import (
-    AS_GIVEN,
-    READINGS,
-    GeometryCheck,
-    TiltRange,
-    check_geometry,
-    findings,
-    read_otherwise,
-    tilt_range,
-)
+from stadyn.core.errors import InputError
+from stadyn.core.handedness import check_geometry, findings
+from stadyn.core.pose_readings import AS_GIVEN, FRAMES, READINGS
 from stadyn.core.resample import rotate_volume
 from stadyn.core.tomograms import MissingWedge
 
-from .planted import blob_map, plant, random_rotations, seen_through
+from .planted import blob_map, plant, random_rotations
 
 WEDGE = MissingWedge(-42, 60)
 PIXEL_SIZE = 5.0
+MIRROR = np.diag([-1.0, 1.0, 1.0])
+
+
+def roomy(tomogram_ids, count, snr=1.0):
+    """(volumes, table, reference) of particles in the middle of tomograms with room on all sides."""
+    made = plant(count, box_px=24, snr=snr, wedge=WEDGE, seed=2, tomogram_ids=tomogram_ids)
+    rng, volumes = np.random.default_rng(5), {}
+    for name, row in made.volumes.items():
+        volume = rng.standard_normal((90, 88, row.shape[2])).astype(np.float32) * made.reference.std()
+        volume[30:60, 30:58] = row
+        volumes[name] = volume
+    return volumes, made.truth.replace(positions=made.truth.positions + [0, 30, 30]), made.reference
 
 
 @pytest.fixture(scope="module")
 def planted():
-    """Thirty particles in noise as strong as they are, in the middle of a tomogram with room on all sides."""
-    made = plant(30, box_px=24, snr=1.0, wedge=WEDGE, seed=2)
-    rng = np.random.default_rng(5)
-    volume = rng.standard_normal((90, 88, made.volumes["TS_1"].shape[2])).astype(np.float32)
-    volume *= made.reference.std()
-    volume[30:60, 30:58] = made.volumes["TS_1"]
-    table = made.truth.replace(positions=made.truth.positions + [0, 30, 30])
-    return {"TS_1": volume}, table, made.reference
+    """Sixteen particles in noise as strong as they are."""
+    return roomy(("TS_1",), 16)
 
 
-def best(volumes, table, reference):
-    """(the check, the reading of the largest similarity)."""
+def said(volumes, table, reference):
+    """What is said of poses; white noise has no wedge."""
     check = check_geometry(volumes, table, reference, PIXEL_SIZE, 25.0)
-    return check, max(check.scores, key=lambda name: abs(check.scores[name]))
+    return findings(check, dict.fromkeys(volumes, WEDGE))
 
 
 def test_consistent_data_are_found_so(planted):
-    check, name = best(*planted)
-    assert name == AS_GIVEN and check.scores[AS_GIVEN] > 0.5
-    assert check.scores[AS_GIVEN] > check.scores["map mirrored"] + 0.1
-    assert findings(check, WEDGE)[0].startswith("Nothing contradicts")
+    check = check_geometry(*planted, PIXEL_SIZE, 25.0)
+    assert check.scores[AS_GIVEN] > 0.5 and max(check.scores, key=check.scores.get) == AS_GIVEN
+    lines = findings(check, {"TS_1": WEDGE})
+    assert lines[0].startswith("Nothing contradicts") and lines[1].startswith("The poses are read as they should be")
+    assert not any("told apart" in line for line in lines)
 
 
-# Applying these a second time undoes them: the reading that is found is the one that was broken.
-@pytest.mark.parametrize("broken", list(READINGS)[1:3] + list(READINGS)[4:7])
-def test_the_broken_convention_is_named(planted, broken):
+def in_frame(volume, frame):
+    """The same density in a tomogram whose axes are turned, mirrored or exchanged as a signed permutation says."""
+    order = np.abs(frame).argmax(axis=1)  # axis k of the new is axis order[k] of the old, in x, y, z
+    turned = volume.transpose([2 - order[2 - axis] for axis in range(3)])
+    return turned[tuple(slice(None, None, -1 if frame[2 - axis].sum() < 0 else 1) for axis in range(3))]
+
+
+@pytest.mark.parametrize("broken", ["x reversed", "y reversed", "z reversed", "turned by 180 degrees about y",
+                                    "turned by +90 degrees about x", "turned by -90 degrees about z",
+                                    "x and y exchanged", "y and z exchanged", "x, y, z taken as y, z, x"])  # fmt: skip
+def test_tomograms_in_another_frame(planted, broken):
     volumes, table, reference = planted
-    positions, rotations = read_otherwise(broken, table.positions, table.rotations, volumes["TS_1"].shape)
-    check, name = best(volumes, table.replace(positions=positions, rotations=rotations), reference)
-    assert name == broken
-    assert READINGS[broken] in findings(check, WEDGE)[1]
+    turned = {"TS_1": in_frame(volumes["TS_1"], FRAMES[broken][0])}
+    lines = said(turned, table, reference)
+    assert f"when read with {broken} (" in lines[1] and READINGS[broken] in lines[1], lines
 
 
-@pytest.mark.parametrize(("factor", "name"), [(2.0, "positions halved"), (0.5, "positions doubled")])
-def test_positions_of_another_binning(planted, factor, name):
+def in_voxels(table, volumes):
+    return np.array([volumes[name].shape[::-1] for name in table.tomogram_ids], float)
+
+
+MISPLACED = {
+    "positions doubled": lambda p, size: p / 2,
+    "positions halved": lambda p, size: p * 2,
+    "positions from the centre": lambda p, size: p - size / 2,
+    "positions from the corner": lambda p, size: p + size / 2,
+    "positions with z reversed": lambda p, size: np.column_stack([p[:, :2], size[:, 2] - 1 - p[:, 2]]),
+    "positions with y and z exchanged": lambda p, size: p[:, [0, 2, 1]],
+}
+
+
+@pytest.mark.parametrize("broken", MISPLACED)
+def test_positions_that_count_otherwise(planted, broken):
     volumes, table, reference = planted
-    assert best(volumes, table.replace(positions=table.positions * factor), reference)[1] == name
+    shifted = table.positions + [0, 6, -7]  # off the middle, where reversed positions would be the same
+    volumes = {"TS_1": np.roll(volumes["TS_1"], (-7, 6), axis=(0, 1))}
+    moved = table.replace(positions=MISPLACED[broken](shifted, in_voxels(table, volumes)))
+    assert f"when read with {broken} (" in said(volumes, moved, reference)[1]
 
 
-def test_hand_scale_and_contrast_of_the_map(planted):
+MISTURNED = {
+    "rotations inverted": lambda r: np.swapaxes(r, 1, 2),
+    "normals reversed": lambda r: r @ np.diag([1.0, -1.0, -1.0]),
+    "angles mirrored along z": lambda r: np.diag([1.0, 1.0, -1.0]) @ r @ np.diag([1.0, 1.0, -1.0]),
+    "all angles of the other sign": lambda r: np.diag([-1.0, 1.0, -1.0]) @ r @ np.diag([-1.0, 1.0, -1.0]),
+}
+
+
+@pytest.mark.parametrize("broken", MISTURNED)
+def test_angles_that_mean_something_else(planted, broken):
     volumes, table, reference = planted
-    mirrored = rotate_volume(reference, np.diag([-1.0, 1.0, 1.0]))
-    assert best(volumes, table, mirrored)[1] == "map mirrored"
-    assert best(volumes, table, rotate_volume(reference, 2 * np.eye(3)))[1] == "map twice as large"
-    check, name = best(volumes, table, -reference)
-    assert name == AS_GIVEN and check.scores[name] < -0.5
-    assert any("contrast is inverted" in text for text in findings(check, WEDGE))
+    turned = table.replace(rotations=MISTURNED[broken](table.rotations))
+    assert f"when read with {broken} (" in said(volumes, turned, reference)[1]
 
 
-def test_nothing_is_concluded_from_noise(planted):
-    volumes, table, _ = planted
+def test_hand_and_scale_of_the_map(planted):
+    volumes, table, reference = planted
+    assert "read with map mirrored along x" in said(volumes, table, rotate_volume(reference, MIRROR))[1]
+    assert "read with map mirrored along z" in said(volumes, table, rotate_volume(reference, np.diag([1.0, 1, -1])))[1]
+    assert "read with map twice as large" in said(volumes, table, rotate_volume(reference, 2 * np.eye(3)))[1]
+
+
+@pytest.mark.parametrize("hand", [np.eye(3), MIRROR])
+def test_a_hand_that_hardly_shows_is_told_all_the_same(planted, hand):
+    volumes, table, reference = planted
+    mostly = 0.85 * (reference + rotate_volume(reference, MIRROR)) / 2 + 0.15 * rotate_volume(reference, hand)
+    check = check_geometry(volumes, table, mostly, PIXEL_SIZE, 25.0)
+    assert abs(check.scores[AS_GIVEN] - check.scores["map mirrored along x"]) < 0.15
+    lines = findings(check, {"TS_1": WEDGE})
+    assert ("read with map mirrored along x" in lines[1]) == (hand is MIRROR), lines
+    assert lines[0].startswith("Nothing") == (hand is not MIRROR)
+
+
+def test_inverted_contrast(planted):
+    volumes, table, reference = planted
+    lines = said(volumes, table, -reference)
+    assert lines[0] == "One thing does not fit:"
+    assert lines[1] == "The contrast is inverted between tomograms and map: invert one of them"
+
+
+def test_one_tomogram_of_two_is_named():
+    volumes, table, reference = roomy(("a", "b"), 20)
+    bad = (table.tomogram_ids == "b")[:, None, None]
+    inverted = table.replace(rotations=np.where(bad, np.swapaxes(table.rotations, 1, 2), table.rotations))
+    lines = said(volumes, inverted, reference)
+    assert lines[:2] == ["One thing does not fit:", f"In b the particles are like the map when read with rotations "
+                         f"inverted: {READINGS['rotations inverted']}."]  # fmt: skip
+    assert "In a the poses are read as they should be." in lines
+    lines = said({**volumes, "b": -volumes["b"]}, table, reference)
+    assert "In b the poses are read as they should be. The contrast is inverted there" in lines[1]
+
+
+def test_nothing_is_concluded_from_noise_or_particles_that_are_not_there(planted):
+    volumes, table, reference = planted
     other = np.random.default_rng(1).standard_normal((24, 24, 24)).astype(np.float32)
-    check = check_geometry(volumes, table, other, PIXEL_SIZE, 25.0)
-    assert abs(check.scores[AS_GIVEN]) < 0.1
+    for given in ((volumes, table, other), (volumes, table.select(slice(5)), reference)):
+        lines = said(*given)
+        assert lines[0] == "One thing does not fit:" and lines[1].startswith("No reading of the poses"), lines
+    lost = table.replace(positions=table.positions + 7000)
+    lines = said(volumes, lost, reference)
+    assert lines[0] == "2 things do not fit:" and "boxes of 16 of 16 particles leave their tomograms" in lines[2]
 
 
-@pytest.mark.parametrize("wedge", [WEDGE, MissingWedge(-60, 60), MissingWedge(-66, 48)])
-def test_tilt_range_is_read_from_the_power(wedge):
-    rng = np.random.default_rng(3)
-    boxes = np.array([seen_through(rng.standard_normal((32, 32, 32)), wedge) for _ in range(8)])
-    found = tilt_range(boxes)
-    assert (found.beam, found.axis) == ("z", "y") and found.empty < 0.3
-    assert abs(found.min_deg - wedge.min_deg) <= 6 and abs(found.max_deg - wedge.max_deg) <= 6
-    turned = tilt_range(boxes.transpose(0, 2, 1, 3))  # y and z exchanged
-    assert (turned.beam, turned.axis) == ("y", "z")
-    sideways = tilt_range(boxes.transpose(0, 1, 3, 2))  # x and y exchanged
-    assert (sideways.beam, sideways.axis) == ("z", "x")
-    assert tilt_range(rng.standard_normal((8, 32, 32, 32))).empty > 0.8
-
-
-def test_what_is_said_of_tilts():
-    scores = {AS_GIVEN: 0.8}
-    said = findings(GeometryCheck(scores, TiltRange("z", "y", -60, 42, 0.1), 9), WEDGE)
-    assert said[0] == "One thing does not fit:" and "sign of the tilts is reversed" in said[1]
-    said = findings(GeometryCheck(scores, TiltRange("y", "z", -42, 60, 0.1), 9), WEDGE)
-    assert "turn them until the beam is along z" in said[1]
-    said = findings(GeometryCheck(scores, TiltRange("z", "y", -42, 60, 0.1), 9), WEDGE)
-    assert said[0].startswith("Nothing contradicts")
+def test_voxels_that_are_no_numbers(planted):
+    volumes, table, reference = planted
+    holed = volumes["TS_1"].copy()
+    x, y, z = np.rint(table.positions[3]).astype(int)
+    holed[z, y, x] = np.nan
+    with pytest.raises(InputError, match="TS_1 holds voxels that are NaN or infinite near .*: write it again"):
+        said({"TS_1": holed}, table, reference)
 
 
 def test_blobs_have_a_hand():
-    mirrored = rotate_volume(blob_map(24), np.diag([-1.0, 1.0, 1.0]))
+    mirrored = rotate_volume(blob_map(24), MIRROR)
     copies = [rotate_volume(mirrored, r, order=1).ravel() for r in random_rotations(20)]
     assert max(np.corrcoef(blob_map(24).ravel(), c)[0, 1] for c in copies) < 0.9

@@ -6,7 +6,7 @@ import numpy as np
 from stadyn.protocols import StadynProtCheckGeometry
 
 from .planted import plant, truth_of
-from .project import launch
+from .project import configured, launch
 
 
 def test_true_poses_fit_and_broken_ones_are_named(project, simulated, true_average):
@@ -25,3 +25,11 @@ def test_true_poses_fit_and_broken_ones_are_named(project, simulated, true_avera
     assert "contrast is inverted" in " ".join(inverted._summary())
     with open(inverted.report.getFileName(), encoding="utf-8") as report:
         assert "CC of the average with the map" in report.read()
+
+
+def test_particles_without_orientations_are_refused(project, simulated, true_average):
+    truth = truth_of(simulated)
+    flat = truth.replace(rotations=np.broadcast_to(np.eye(3), truth.rotations.shape))
+    given = {"inputParticles": plant(simulated, "flat", flat), "inputMap": (true_average, "average")}
+    errors = configured(project, StadynProtCheckGeometry, **given).validate()
+    assert errors == [f"the {len(truth)} particles have no orientations: give those of an alignment"]
