@@ -193,8 +193,7 @@ def test_a_change_that_was_cut_short_goes_on(folder, monkeypatch, resets):
         done.append(reset(*about))
 
     monkeypatch.setattr(host, "reset", killed)
-    with pytest.raises(KeyboardInterrupt):
-        replay("p", "--resume", "radius=80")
+    assert replay("p", "--resume", "radius=80") == 130
     monkeypatch.undo()
     _enter(folder, monkeypatch)
     before = state(folder)[0]
