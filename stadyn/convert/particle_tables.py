@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Particle files of other packages and the host's tomograms: which particle lies in which, at which pixel size."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -27,7 +28,11 @@ def context_of(tomograms, numbering=None, **reading):
     """
     numbers = {}
     if numbering:
-        numbers = {match_tomogram(t.id, tomograms): t.number for t in read_tomogram_list(numbering)}
+        files = {os.path.realpath(t.path): t.id for t in tomograms}
+        for listed in read_tomogram_list(numbering, headers=False):
+            if listed.number is not None:
+                own = files.get(os.path.realpath(listed.path)) or match_tomogram(listed.id, tomograms)
+                numbers[own] = listed.number
     listed = [ListedTomogram(t.id, numbers.get(t.id), t.path, t.shape, t.pixel_size, t.wedge) for t in tomograms]
     return Context(tuple(listed), **reading)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which number is which tomogram, where tables know them by number: the list beside a table, read and kept true."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,14 +18,15 @@ BESIDE = (".doc", ".vll")
 def with_numbers_beside(path, context):
     """The context with the numbers that the .doc or .vll beside a table gives, unless it has numbers already.
 
-    A tomogram that the context knows under another name, as that of its file, keeps the name of the context.
+    A tomogram that the context knows under another name, or by a link to the same file, keeps the name of the context.
     """
     beside = next((b for b in map(Path(path).with_suffix, BESIDE) if b.is_file()), None)
     if beside is None or any(t.number is not None for t in context.tomograms):
         return context
+    files = {os.path.realpath(t.path): t for t in context.tomograms if t.path}
     numbers, added = {}, []
     for listed in read_tomogram_list(beside, headers=False):
-        known = context.tomogram(listed.id)
+        known = files.get(os.path.realpath(listed.path)) or context.tomogram(listed.id)
         if known is None or known.id in numbers:
             added.append(listed)
         else:

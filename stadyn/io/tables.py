@@ -60,7 +60,7 @@ def read_particles(path, format_name=None, context=None, rescale=True):
     context = context or Context()
     name = format_name or format_of(path)
     found = _known(name)
-    path = (optimisation_set(path) or (path,))[0] or path
+    path = (optimisation_set(path) or (path,))[0]
     if found.read is None:
         raise InputError(f"{path} is for {found.title}, which stadyn only writes: give a table of particles")
     whole_folder = name == "dynamo-folder"
@@ -160,7 +160,7 @@ def _names(way):
 
 
 def _star_format(path):
-    blocks = read_star((optimisation_set(path) or (path,))[0] or path)
+    blocks = read_star((optimisation_set(path) or (path,))[0])
     if STOPGAP_BLOCK in blocks:
         return "stopgap"
     if is_relion(blocks):

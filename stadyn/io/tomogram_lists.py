@@ -77,25 +77,22 @@ def _with_header(tomogram):
 
 
 def optimisation_set(path):
-    """(particle file, tomogram file) that RELION's optimisation set at `path` names; None for any other file.
+    """(particle file, tomogram file or None) that RELION's optimisation set at `path` names; None for any other file.
 
     RELION writes paths from the folder of its project: they are looked for there, from the set's own folder upwards.
+    Raises InputError where the particle file is not found.
     """
     path = Path(path)
     small = path.suffix.lower() == ".star" and path.is_file() and 0 < path.stat().st_size < LARGEST_SET
     if not small or SET[0] not in read_text(path, "STAR file"):
         return None
     named = next((block for block in read_star(path).values() if SET[0] in block), {})
-    return tuple(_of_project(path, name, named[name]) if name in named else None for name in SET)
-
-
-def _of_project(path, label, name):
-    name = str(np.ravel(name)[0])
+    names = [str(np.ravel(named.get(label, ""))[0]) for label in SET]
     folders = [*path.absolute().parents, Path.cwd()]
-    found = next((folder / name for folder in folders if (folder / name).is_file()), None)
-    if found is None:
-        raise InputError(f"{path} names {name} ({label}), which is not there: give that file itself")
-    return found
+    found = [next((f / name for f in folders if name and (f / name).is_file()), None) for name in names]
+    if found[0] is None:
+        raise InputError(f"{path} names {names[0]} ({SET[0]}), which is not there: give that file itself")
+    return tuple(found)
 
 
 def _from_star(path):

@@ -4,7 +4,9 @@
 import numpy as np
 import pytest
 
+from stadyn.convert.particle_tables import context_of
 from stadyn.core.errors import InputError
+from stadyn.core.tomograms import MissingWedge, Tomogram
 from stadyn.io.particle_files import Context, ListedTomogram
 from stadyn.io.star import read_star
 from stadyn.io.tables import read_particles
@@ -123,3 +125,18 @@ def test_a_name_that_several_files_have_is_no_tomogram():
 def test_numbers_of_a_list_are_kept_where_it_lacks_a_tomogram():
     context = Context((ListedTomogram("TS_07", 7, "/TS_07.mrc"), ListedTomogram("TS_01", 1, "/TS_01.mrc")))
     assert context.numbers(["TS_02", "TS_07.tomostar"]) == {"TS_02": 2, "TS_07.tomostar": 7}
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_tomogram_is_known_by_its_file_whatever_it_is_called(lab, beside):
+    """The host links to the files that it imports, under names of its own."""
+    (lab / "tomograms").mkdir()
+    for name in "AB":
+        (lab / f"tomograms/TS_{name}.mrc").write_text("a volume")
+        (lab / f"import_{name}.mrc").symlink_to(lab / f"tomograms/TS_{name}.mrc")
+    wedge = MissingWedge(-60.0, 60.0)
+    tomograms = [Tomogram(f"host{n}", str(lab / f"import_{n}.mrc"), 10.0, (9, 9, 9), wedge) for n in "AB"]
+    if not beside:
+        (lab / "run.doc").rename(lab / "other.doc")
+    context = context_of(tomograms, None if beside else lab / "other.doc")
+    assert read_particles(lab / "run.tbl", None, context).particles.tomogram_ids.tolist() == ["hostB", "hostA"]

@@ -156,6 +156,9 @@ def test_an_optimisation_set_stands_for_its_particles_and_tomograms(tmp_path):
     np.testing.assert_allclose(read_particles(tmp_path / "out.tbl").particles.positions, [[250, 125, 110]])
     convert(particles, tmp_path / "again.tbl", tomograms=path)
     assert (tmp_path / "again.tbl").read_text() == (tmp_path / "out.tbl").read_text()
+    (tmp_path / "tomograms.star").unlink()
+    with pytest.raises(InputError, match='tomogram "TS_01", whose size is not known'):
+        convert(path, tmp_path / "out.tbl")
     particles.unlink()
     with pytest.raises(InputError, match="names Refine3D/job012/run_data.star .rlnTomoParticlesFile., which is not"):
         convert(path, tmp_path / "out.tbl")
