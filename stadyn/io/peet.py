@@ -89,7 +89,10 @@ def write_peet(path, file, context):
     values["class"] = table.classes
     for name, column in values.items():
         rows[:, COLUMNS.index(name)] = column
-    write_model(_model_of(Path(path)), rounded, listed.shape if listed else None)
+    model = _model_of(Path(path))
+    if model.is_file() and not Path(path).is_file():  # somebody's picks, not what an earlier run of this wrote
+        raise InputError(f"{model} is there already, and no list {path} that it belongs to: choose another name")
+    write_model(model, rounded, listed.shape if listed else None)
     with written_aside(path) as aside:
         lines = [",".join(f"{v:.10g}" for v in row) for row in rows.tolist()]
         aside.write_text("\n".join([HEADING, *lines]) + "\n", encoding="ascii")

@@ -28,7 +28,9 @@ SCORES = ("rlnAutopickFigureOfMerit", "rlnLCCmax")
 SURFACES = ("rlnTomoManifoldIndex", "rlnHelicalTubeID")
 PIXEL_SIZES = ("rlnTomoTiltSeriesPixelSize", "rlnMicrographPixelSize", "rlnImagePixelSize", "rlnPixelSize")
 ORIGINAL_SIZE = "rlnMicrographOriginalPixelSize"
-NOTHING = ("rlnOpticsGroup", "rlnOpticsGroupName", "rlnGroupNumber", "rlnTomoParticleName")
+PARTICLE_NAME = "rlnTomoParticleName"
+LONGEST_NUMBER = 15
+NOTHING = ("rlnOpticsGroup", "rlnOpticsGroupName", "rlnGroupNumber", PARTICLE_NAME)
 """Columns that only number or name what others say."""
 KEPT = ("cc", "surface_ids", "ids", "half", "parent", "marker", "classes", "pixel_sizes")
 
@@ -68,7 +70,7 @@ def read_relion(path, context):
         positions, rotations, ids,
         surface_ids=_first(columns, SURFACES, columns.integers, 0),
         cc=_first(columns, SCORES, lambda name: columns.numbers(name, finite=False), np.nan),
-        ids=unique_ids(_particle_ids(columns), messages),
+        ids=unique_ids(_particle_ids(columns, messages), messages),
         half=columns.halves("rlnRandomSubset"),
         parent=columns.integers("stadynParent", 0),
         marker=columns.integers("stadynMarker", 0),
@@ -102,7 +104,7 @@ def write_relion(path, file, context, version=5):
     particles |= {"rlnTomoParticleId": table.ids, SURFACES[0]: table.surface_ids}
     if version > 3:
         pairs = zip(written, table.ids, strict=True)
-        particles["rlnTomoParticleName"] = np.array([f"{name}/{number}" for name, number in pairs])
+        particles[PARTICLE_NAME] = np.array([f"{name}/{number}" for name, number in pairs])
     if np.isfinite(table.cc).any():
         particles[SCORES[0]] = table.cc
     if table.half.any():
@@ -156,11 +158,21 @@ def _tomogram_ids(columns, messages):
     return np.array([ids[name] for name in names], str)
 
 
-def _particle_ids(columns):
+def _particle_ids(columns, messages):
     for name in ("rlnTomoParticleId", "stadynId"):
         if columns.has(name):
             return columns.integers(name)
-    return np.arange(1, len(columns) + 1)
+    count = np.arange(1, len(columns) + 1)
+    if not columns.has(PARTICLE_NAME):
+        return count
+    numbers = [name.rpartition("/")[2] for name in columns.texts(PARTICLE_NAME).tolist()]
+    if not all(n.isascii() and n.isdigit() and len(n) < LONGEST_NUMBER for n in numbers):
+        return count
+    numbers = np.array(list(map(int, numbers)))  # version 5: TS_01/7
+    if len(np.unique(numbers)) == len(numbers):
+        return numbers
+    messages.append(f"particles are numbered anew: {PARTICLE_NAME} numbers those of each tomogram")
+    return count
 
 
 def _stated_pixel_sizes(path, columns, optics, given, messages):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The job that brings particles from one format of the field to another, and says what was left behind; models, too."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -60,6 +61,8 @@ def convert(source, target, from_format=None, to_format=None, tomograms=None, pi
         raise InputError(f"pixel size {pixel_size:g} Å: it must be above 0")
     if reading.get("box_px") is not None and not 1 < reading["box_px"] <= 1024:
         raise InputError(f"box of {reading['box_px']} pixels: give 2 to 1024")
+    if os.path.exists(source) and os.path.exists(target) and os.path.samefile(source, target):
+        raise InputError(f"{source} would be overwritten, with all that the new table lacks: choose another name")
     if str(source).lower().endswith(MODELS):
         return _convert_dipoles(source, target)
     tomograms = tomograms or (optimisation_set(source) or (None, None))[1]

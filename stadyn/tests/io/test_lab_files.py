@@ -10,6 +10,7 @@ from stadyn.core.errors import InputError
 from stadyn.io.imod_models import write_model
 from stadyn.io.particle_files import Context, ListedTomogram
 from stadyn.io.tables import format_of, read_particles
+from stadyn.jobs.convert import convert
 
 PEET_HEADING = (
     "CCC,reserved,reserved,pIndex,wedgeWT,NA,NA,NA,NA,NA,xOffset,yOffset,zOffset,NA,NA,reserved,"
@@ -116,3 +117,20 @@ def test_emans_boxes_need_the_pixel_size_of_the_tomogram(tmp_path):
     np.testing.assert_allclose(read.particles.positions, [[200.0, 175.0, 60.0]])
     with pytest.raises(InputError, match="not the 4 given"):
         read_particles(boxes(tmp_path), None, Context((BINNED,), pixel_size=4.0))
+
+
+def test_nobodys_files_are_overwritten(tmp_path):
+    path = peet_list(tmp_path / "TS_01.csv")
+    model = (tmp_path / "TS_01.mod").read_bytes()
+    with pytest.raises(InputError, match="TS_01.csv would be overwritten"):
+        convert(path, tmp_path / ".." / tmp_path.name / "TS_01.csv", to_format="peet")
+    path.rename(tmp_path / "in.csv")
+    (tmp_path / "in.mod").write_bytes(model)
+    (tmp_path / "list.doc").write_text("1 TS_01.mrc\n")
+    for _ in range(2):
+        with pytest.raises(InputError, match="TS_01.mod is there already, and no list .*TS_01.csv that it belongs to"):
+            convert(tmp_path / "in.csv", tmp_path / "TS_01.csv", to_format="peet")
+    assert (tmp_path / "TS_01.mod").read_bytes() == model
+    (tmp_path / "new").mkdir()
+    for _ in range(2):  # the same again is no loss
+        convert(tmp_path / "in.csv", tmp_path / "new" / "TS_01.csv", to_format="peet")

@@ -168,3 +168,12 @@ def test_particles_outside_of_their_tomograms_are_counted(tmp_path, tomogram):
     path = star(tmp_path / "a.star", ("rlnMicrographName", *PIXELS), "TS_01 100 200 50", "TS_01 1000 2000 500")
     messages = convert(path, tmp_path / "out.tbl", tomograms=tomogram)
     assert any(m.startswith("1 of 2 particles lie outside of their tomograms: check the pixel size") for m in messages)
+
+
+def test_numbers_of_particles_in_their_names(tmp_path):
+    labels = ("rlnTomoName", *PIXELS, "rlnTomoParticleName")
+    read = read_particles(star(tmp_path / "a.star", labels, "A 1 2 3 A/7", "B 1 2 3 B/9"))
+    assert read.particles.ids.tolist() == [7, 9] and not any("anew" in m for m in read.messages)
+    read = read_particles(star(tmp_path / "b.star", labels, "A 1 2 3 A/7", "B 1 2 3 B/7"))
+    assert read.particles.ids.tolist() == [1, 2]
+    assert any("rlnTomoParticleName numbers those of each tomogram" in m for m in read.messages)
