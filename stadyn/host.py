@@ -107,7 +107,17 @@ def open_project(workspace, name, create):
         raise InputError(f"project {name!r} is not in {workspace}: nothing to resume")
     if create:
         manager.createProject(name)
-    return manager.loadProject(name)
+    try:
+        project = manager.loadProject(name)
+    except Exception as error:  # the host raises nothing else
+        if re.search(FULL, str(error)):
+            raise
+        why = _one_line(str(error))
+        path = manager.getProjectPath(name)
+        raise InputError(f"{path} cannot be opened ({why}): put its databases back, or make another project") from error
+    if not create and not project.getRuns():
+        raise InputError(f"{project.path} holds no protocols: put its project.sqlite back, or make another project")
+    return project
 
 
 def parents(project, refresh=False):

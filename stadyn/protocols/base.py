@@ -28,6 +28,7 @@ from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import read_settings, write_json
 
 from .forms import ReadableHelp
+from .kept_sets import damaged_inputs
 from .links import NamesTomograms, WaitsForInputs
 from .orphans import StopsItsOrphans
 from .progress import progress_lines
@@ -238,6 +239,8 @@ class StadynProtocol(NamesTomograms, WaitsForInputs, StopsItsOrphans, ReadableHe
         wrong = wrong_choices(self) + (wrong_gpus(self) if self.usesGpu() else [])
         if wrong or has_wrong_numbers(self):
             return wrong  # the host names the numbers; the checks below rely on them
+        if damaged := damaged_inputs(self):
+            return damaged
         required = [name for name, param in self._definition.iterPointerParams() if self._isRequired(name, param)]
         if any(self._isEmpty(name) for name in required):
             return validation_errors(*self._formChecks())  # the host itself says which are empty

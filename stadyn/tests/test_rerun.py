@@ -168,6 +168,23 @@ def test_a_project_of_another_workflow_is_refused(folder, capsys):
     assert "project p does not say what replay made it from" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("project.sqlite", b"no database", "cannot be opened (Error creating SqliteMapper, "),
+        ("settings.sqlite", b"no database", "cannot be opened (Error creating SqliteMapper, "),
+        ("project.sqlite", None, "cannot be opened (Project database not found at "),
+        ("project.sqlite", b"", "holds no protocols: put its project.sqlite back"),
+    ],
+)
+def test_a_project_whose_databases_are_damaged_is_one_sentence(folder, capsys, name, content, said):
+    path = folder / "work/projects/p" / name
+    path.unlink() if content is None else path.write_bytes(content)
+    assert replay("p", "--resume") == 1
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+
+
 def test_an_edited_workflow_is_taken_over_when_asked(folder, capsys):
     before = state(folder)[0]
     edited = TEMPLATE.replace('"5.particles", "6.particles"', '"6.particles"').replace('"5 Joined"', '"5 Called else"')
