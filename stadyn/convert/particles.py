@@ -10,6 +10,7 @@ from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleBoxes, ParticleTable
 
 from .coordinates import read_particles, write_coordinates
+from .relion_particles import is_pseudo_subtomogram
 from .subtomograms import read_subtomograms, stand_in_tomograms, write_refined_subtomograms
 from .tomograms import read_tomograms
 
@@ -45,7 +46,11 @@ def read_particle_input(particles):
         table, boxes = read_subtomograms(particles)
     tomograms = precedents(particles)
     if tomograms is None:
+        if is_pseudo_subtomogram(particles.getFirstItem()):
+            raise InputError("particles of RELION are no boxes: give them with the coordinates they were extracted at")
         return ParticleInput(table, stand_in_tomograms(particles), boxes)
+    if boxes is not None and is_pseudo_subtomogram(particles.getFirstItem()):
+        boxes = None  # stacks of tilt images, or turned volumes: the tomograms hold what can be used
     used = set(np.unique(table.tomogram_ids))
     return ParticleInput(table, read_tomograms([t.clone() for t in tomograms if t.getTsId() in used]), boxes)
 

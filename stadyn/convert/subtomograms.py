@@ -3,8 +3,8 @@
 
 The coordinate of a subtomogram stays where its box was cut, in pixels of the set it
 was picked in; the subtomogram's own matrix says where the particle is in the box,
-in pixels of the box. Its class is its own, which the host's classifications set, else
-its coordinate's. Subtomograms without coordinates, such as averages, are each
+in pixels of the box; what RELION's say is in `relion_particles`. Its class is its own, which
+the host's classifications set, else its coordinate's. Subtomograms without coordinates, such as averages, are each
 taken as a tomogram of their own, without a file, whose origin is the box centre.
 """
 
@@ -27,6 +27,7 @@ from .coordinates import (
     pose_from_matrix,
     table_from_rows,
 )
+from .relion_particles import HALF, is_pseudo_subtomogram, own_coordinate, particle_pose, set_particle_pose
 from .tomograms import FULL_RANGE, acquisition_wedge, volume_path
 
 
@@ -72,6 +73,10 @@ def _box_name(item):
 def _row(item, pixel_size, frame):
     """(box centre in unbinned pixels, pixels of the tomogram per pixel of the box, columns of the table)."""
     transform, coordinate = item.getTransform(), item.getCoordinate3D()
+    of_relion = is_pseudo_subtomogram(item)
+    if of_relion and frame is not None and coordinate is None:
+        tomogram = frame.tomogram(item.getVolName())
+        coordinate = own_coordinate(item, tomogram, tomogram.getSamplingRate() * frame.scale(item.getVolName()))
     if frame is None or coordinate is None:
         centre, scale, name = np.zeros(3), 1.0, _box_name(item)
         columns = dict(surface_ids=0, cc=np.nan, half=0, parent=0, marker=0, classes=0)
@@ -82,6 +87,9 @@ def _row(item, pixel_size, frame):
         if transform is None:  # nobody has refined it yet: the pose is the one it was picked with
             transform, scale = coordinate._eulerMatrix, frame.scale(name)
     rotation, shift = pose_from_matrix(np.eye(4) if transform is None else transform.getMatrix())
+    if of_relion:
+        rotation, shift = particle_pose(rotation, shift, item)
+        columns["half"] = columns["half"] or item.getAttributeValue(HALF) or 0
     columns["classes"] = item.getClassId() or columns["classes"]
     columns.update(positions=centre + shift * scale, rotations=rotation, tomogram_ids=name, ids=item.getObjId())
     return centre, scale, columns
@@ -145,8 +153,13 @@ def _place_in_box(item, table, boxes, row, frame):
         coordinate.setMatrix(matrix_from_pose(table.rotations[row], shift / frame.scale(name)))
         annotate(coordinate, table, row)
         item.setCoordinate3D(coordinate)
+    rotation, shift = table.rotations[row], shift / scale
+    if is_pseudo_subtomogram(item):
+        extracted, _ = pose_from_matrix(item.getTransform().getMatrix())
+        rotation, shift = set_particle_pose(item, extracted, rotation, shift, boxes.pixel_size)
+        getattr(item, HALF).set(int(table.half[row]) or item.getAttributeValue(HALF))
     transform = Transform()
-    transform.setMatrix(matrix_from_pose(table.rotations[row], shift / scale))
+    transform.setMatrix(matrix_from_pose(rotation, shift))
     item.setTransform(transform)
 
 
