@@ -13,7 +13,7 @@ as its group, CC as its score; a score of exactly 0 is the host's way to say "no
 import numpy as np
 from pyworkflow.object import Integer
 from tomo.constants import BOTTOM_LEFT_CORNER, SCIPION
-from tomo.objects import Coordinate3D
+from tomo.objects import Coordinate3D, SetOfTiltSeriesBase
 
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
@@ -22,6 +22,9 @@ EXTRA_COLUMNS = {
     "half": "_stadynHalf", "parent": "_stadynParent", "marker": "_stadynMarker", "classes": "_stadynClass",
 }  # fmt: skip
 """Columns of the table that the host has no place for -> attribute of the coordinate."""
+
+NO_ROTATION = 1e-2
+"""What R @ R.T may differ from the unit matrix: tables with three decimals come to a few 1e-3."""
 
 
 def matrix_from_pose(rotation, shift=(0.0, 0.0, 0.0)):
@@ -46,6 +49,15 @@ def tomogram_centre(tomogram):
     return -np.array(probe.getPosition(SCIPION))
 
 
+def checked_precedents(tomograms):
+    """`tomograms`, a set or list; InputError where a link to them leads nowhere, or to tilt series."""
+    if tomograms is None:
+        raise InputError("the coordinates have lost their tomograms: import or extract them again")
+    if isinstance(tomograms, SetOfTiltSeriesBase):
+        raise InputError("these coordinates lie in tilt series: give 3D coordinates in tomograms")
+    return tomograms
+
+
 class CoordinateFrame:
     """Positions of one set in the pixels of its tomograms; looks at each tomogram's header once only.
 
@@ -56,7 +68,7 @@ class CoordinateFrame:
     """
 
     def __init__(self, tomograms, pixel_size=None):
-        self.tomograms = {tomogram.getTsId(): tomogram.clone() for tomogram in tomograms}
+        self.tomograms = {tomogram.getTsId(): tomogram.clone() for tomogram in checked_precedents(tomograms)}
         self._centres = {}
         self._pixel_size = pixel_size
 
@@ -74,8 +86,10 @@ class CoordinateFrame:
 
     def position(self, coordinate):
         """(3,) 0-based pixels of the tomogram of a stored coordinate, without the shift in its matrix."""
-        name = coordinate.getTomoId()
-        return np.array(coordinate.getPosition(SCIPION)) * self.scale(name) + self._centre(name)
+        name, own = coordinate.getTomoId(), [value.get() for value in (coordinate._x, coordinate._y, coordinate._z)]
+        if None in own:  # also what the host's database makes of nan
+            raise InputError(f"coordinate {coordinate.getObjId()} of tomogram {name} has no position: import it again")
+        return np.array(own) * self.scale(name) + self._centre(name)
 
     def place(self, coordinate, tomogram_id, position):
         """Put a new `coordinate` at `position` (3,), 0-based pixels of its tomogram."""
@@ -111,10 +125,7 @@ def read_particles(coordinates):
 
     Raises InputError for coordinates that belong to no tomogram, or to one that is not in their set.
     """
-    tomograms = coordinates.getPrecedents()
-    if tomograms is None:
-        raise InputError("the coordinates have lost their tomograms: import or extract them again")
-    frame = CoordinateFrame(tomograms, coordinates.getSamplingRate())
+    frame = CoordinateFrame(coordinates.getPrecedents(), coordinates.getSamplingRate())
     rows = []
     for item in coordinates.iterItems():
         name = item.getTomoId()
@@ -127,12 +138,20 @@ def read_particles(coordinates):
 
 
 def table_from_rows(rows):
-    """A `ParticleTable` of dicts that hold one row each."""
-    return (
-        ParticleTable(**{key: np.array([row[key] for row in rows]) for key in rows[0]})
-        if rows
-        else ParticleTable.empty()
-    )
+    """A `ParticleTable` of dicts that hold one row each; InputError for matrices that do more than turn."""
+    if not rows:
+        return ParticleTable.empty()
+    table = ParticleTable(**{key: np.array([row[key] for row in rows]) for key in rows[0]})
+    determinants = np.linalg.det(np.nan_to_num(table.rotations))
+    off = np.abs(table.rotations @ np.swapaxes(table.rotations, 1, 2) - np.eye(3)).max(axis=(1, 2))
+    bad = np.flatnonzero(~((off < NO_ROTATION) & (determinants > 0)))
+    if len(bad):
+        where = f"particle {table.ids[bad[0]]} in {table.tomogram_ids[bad[0]]}"
+        raise InputError(
+            f"the matrices of {len(bad)} particles are no rotations, the first that of {where} with determinant "
+            f"{determinants[bad[0]]:.3g}: write them without scale, shear or mirror"
+        )
+    return table
 
 
 def write_coordinates(table, output, tomograms, item_class=Coordinate3D):

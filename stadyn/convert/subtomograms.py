@@ -15,8 +15,10 @@ import numpy as np
 from pwem.objects import Transform
 from tomo.objects import AverageSubTomogram, Coordinate3D, SubTomogram
 
+from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleBoxes
 from stadyn.core.tomograms import Tomogram
+from stadyn.io.mrc import read_header
 
 from .coordinates import (
     CoordinateFrame,
@@ -32,16 +34,49 @@ from .tomograms import FULL_RANGE, acquisition_wedge, volume_path
 
 
 def read_subtomograms(subtomograms):
-    """(ParticleTable, ParticleBoxes) of a SetOfSubTomograms (averages included)."""
+    """(ParticleTable, ParticleBoxes) of a SetOfSubTomograms (averages included).
+
+    Raises InputError for a set without pixel size, coordinates that lead nowhere, or files that cannot be read.
+    """
+    pixel_size = subtomograms.getSamplingRate()
+    if not pixel_size:
+        raise InputError(f"the subtomograms have pixel size {pixel_size}: import them with one")
     frame = coordinate_frame(subtomograms)
     rows, paths, indices, centres = [], [], [], []
     for item in subtomograms.iterItems():
-        centre, scale, row = _row(item, subtomograms.getSamplingRate(), frame)
+        centre, scale, row = _row(item, pixel_size, frame)
         rows.append(row)
         paths.append(volume_path(item))
-        indices.append(max(item.getIndex() - 1, 0))
+        indices.append(item.getIndex())
         centres.append(centre)
-    return table_from_rows(rows), ParticleBoxes(paths, indices, centres, subtomograms.getSamplingRate())
+    # Of RELION's particles the files are of no use here, and nobody asks for them.
+    of_relion = is_pseudo_subtomogram(subtomograms.getFirstItem())
+    volumes = np.zeros(len(paths), int) if of_relion else _volumes(paths, indices)
+    return table_from_rows(rows), ParticleBoxes(paths, volumes, centres, pixel_size)
+
+
+def _volumes(paths, indices):
+    """0-based volume of each file; Scipion counts from 1, 0 is a file of one volume, and some packages number those.
+
+    Raises InputError for files that are missing, are no cubes, or hold several volumes of which none is named.
+    """
+    headers, times = {}, Counter(paths)
+    for path, index in zip(paths, indices, strict=True):
+        if path not in headers and (not headers or index > 0 or times[path] > 1):
+            headers[path] = _box_header(path)
+        elif path not in headers and not os.path.exists(path):
+            raise InputError(f"subtomogram {path} cannot be found: put it back or extract the subtomograms again")
+        if index == 0 and path in headers and headers[path].volumes > 1:
+            raise InputError(f"{path} holds {headers[path].volumes} volumes, and none is named: import it again")
+    several = [path in headers and headers[path].volumes > 1 for path in paths]
+    return [index - 1 if many else 0 for index, many in zip(indices, several, strict=True)]
+
+
+def _box_header(path):
+    header = read_header(path)
+    if len(set(header.shape)) != 1:
+        raise InputError(f"{path} has {header.shape[::-1]} voxels, no cube: give subtomograms, not stacks of images")
+    return header
 
 
 def coordinate_frame(subtomograms):
@@ -49,18 +84,22 @@ def coordinate_frame(subtomograms):
     if not subtomograms.hasCoordinates3D():
         return None
     coordinates = subtomograms.getCoordinates3D()
+    if coordinates is None:
+        raise InputError("the subtomograms have lost their coordinates: extract them again")
     return CoordinateFrame(coordinates.getPrecedents(), coordinates.getSamplingRate())
 
 
 def stand_in_tomograms(subtomograms):
     """Tomograms without a file for subtomograms without coordinates: name, pixel size, and the wedge of the items.
 
-    An average, or an item that does not tell its tilt range, has no missing wedge.
+    An item that does not tell its tilt range has that of the set; an average, or an item of a set that does not tell
+    it either, has no missing wedge.
     """
-    wedges = {}
+    wedges, common = {}, subtomograms.getAcquisition()
     for item in subtomograms.iterItems():
-        tilts = not isinstance(item, AverageSubTomogram) and item.hasAcquisition()
-        wedge = acquisition_wedge(item.getAcquisition(), item.getFileName(), "import it again") if tilts else FULL_RANGE
+        own = item.getAcquisition() if item.hasAcquisition() else common
+        tilts = not isinstance(item, AverageSubTomogram) and own is not None and own.getAngleMin() is not None
+        wedge = acquisition_wedge(own, item.getFileName(), "import it again") if tilts else FULL_RANGE
         wedges.setdefault(_box_name(item), wedge)
     pixel_size = float(subtomograms.getSamplingRate())
     return [Tomogram(name, "", pixel_size, (0, 0, 0), wedge) for name, wedge in wedges.items()]
@@ -77,7 +116,9 @@ def _row(item, pixel_size, frame):
     if of_relion and frame is not None and coordinate is None:
         tomogram = frame.tomogram(item.getVolName())
         coordinate = own_coordinate(item, tomogram, tomogram.getSamplingRate() * frame.scale(item.getVolName()))
-    if frame is None or coordinate is None:
+    if frame is not None and coordinate is None:
+        raise InputError(f"subtomogram {item.getObjId()} has no coordinate, unlike its set: extract them again")
+    if frame is None:
         centre, scale, name = np.zeros(3), 1.0, _box_name(item)
         columns = dict(surface_ids=0, cc=np.nan, half=0, parent=0, marker=0, classes=0)
     else:

@@ -5,8 +5,9 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 from tomo.constants import BOTTOM_LEFT_CORNER, SCIPION
-from tomo.objects import Coordinate3D
+from tomo.objects import Coordinate3D, SetOfTiltSeries
 
 from stadyn.convert.coordinates import matrix_from_pose, pose_from_matrix, read_particles, write_coordinates
 from stadyn.core.errors import InputError
@@ -123,3 +124,49 @@ def test_two_particles_of_one_id_are_refused(tmp_path):
     table = random_table(2).replace(ids=[7, 7])
     with pytest.raises(InputError, match="id 7"):
         write_coordinates(table, new_coordinates(tmp_path, tomograms), tomograms)
+
+
+@pytest.mark.parametrize(("matrix", "determinant"), [
+    (np.diag([2.0, 2.0, 2.0, 1.0]), "8"), (np.diag([1.0, -1.0, 1.0, 1.0]), "-1"), (np.zeros((4, 4)), "0"),
+    (np.full((4, 4), np.nan), "0"), (np.eye(4) + 0.1 * np.eye(4)[[1, 2, 0, 3]], "1"),
+])  # fmt: skip
+def test_matrices_that_do_more_than_turn_are_refused(tmp_path, matrix, determinant):
+    coordinates = other_coordinates(tmp_path, lambda item, i: item.setMatrix(matrix) if i == 1 else None)
+    with pytest.raises(InputError, match=rf"of 1 particles are no rotations, .* particle 2 in ts_01 .* {determinant}"):
+        read_particles(coordinates)
+
+
+def test_rounded_matrices_are_taken(tmp_path):
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.round(Rotation.random(random_state=3).as_matrix(), 3)
+    assert len(read_particles(other_coordinates(tmp_path, lambda item, i: item.setMatrix(matrix)))) == 3
+
+
+def test_a_coordinate_without_position_is_named(tmp_path):
+    coordinates = other_coordinates(tmp_path, lambda item, i: item._y.set(float("nan")) if i == 2 else None)
+    with pytest.raises(InputError, match="coordinate 3 of tomogram ts_01 has no position: import it again"):
+        read_particles(coordinates)
+
+
+def test_coordinates_of_tilt_series_are_refused(tmp_path):
+    coordinates = other_coordinates(tmp_path)
+    series = SetOfTiltSeries.create(str(tmp_path))
+    coordinates.setPrecedents(series)
+    with pytest.raises(InputError, match="lie in tilt series: give 3D coordinates in tomograms"):
+        read_particles(coordinates)
+
+
+def other_coordinates(folder, change=None):
+    """Three coordinates as another package leaves them, read back from their file."""
+    tomograms = make_tomograms(folder, names=("ts_01",))
+    output, tomogram = new_coordinates(folder, tomograms), tomograms.getFirstItem()
+    for number in range(3):
+        item = Coordinate3D()
+        item.setVolume(tomogram)
+        item.setPosition(10.0, 12.0 + number, 14.0, BOTTOM_LEFT_CORNER)
+        if change is not None:
+            change(item, number)
+        output.append(item)
+    again = reopened(output)
+    again.setPrecedents(tomograms)
+    return again

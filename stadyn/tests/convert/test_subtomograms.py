@@ -3,16 +3,26 @@
 
 from dataclasses import fields
 
+import mrcfile
 import numpy as np
 import pytest
 from pwem.objects import Transform
-from tomo.objects import AverageSubTomogram, SetOfAverageSubTomograms, SetOfClassesSubTomograms, SetOfSubTomograms
+from tomo.objects import (
+    AverageSubTomogram,
+    SetOfAverageSubTomograms,
+    SetOfClassesSubTomograms,
+    SetOfSubTomograms,
+    SubTomogram,
+    TomoAcquisition,
+)
 
 from stadyn.convert.coordinates import matrix_from_pose, write_coordinates
 from stadyn.convert.particles import read_particle_input, write_particles_like
-from stadyn.convert.subtomograms import read_subtomograms, write_subtomograms
+from stadyn.convert.subtomograms import read_subtomograms, stand_in_tomograms, write_subtomograms
+from stadyn.convert.tomograms import FULL_RANGE
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleBoxes
+from stadyn.core.tomograms import MissingWedge
 from stadyn.io.mrc import write_volume
 
 from .sets import by_id, make_tomograms, new_coordinates, random_table, reopened
@@ -152,7 +162,8 @@ def test_volumes_of_a_stack_are_counted_from_zero(tmp_path):
     coordinates = new_coordinates(tmp_path, tomograms)
     write_coordinates(table, coordinates, tomograms)
     stack = str(tmp_path / "stack.mrc")
-    write_volume(stack, np.ones((24, 8, 8), np.float32), 5.4)
+    with mrcfile.new(stack) as mrc:
+        mrc.set_data(np.ones((3, 8, 8, 8), np.float32))
     output = SetOfSubTomograms.create(str(tmp_path), suffix="stack")
     output.setSamplingRate(5.4)
     output.setCoordinates3D(coordinates)
@@ -160,6 +171,85 @@ def test_volumes_of_a_stack_are_counted_from_zero(tmp_path):
     write_subtomograms(table, boxes, output, tomograms)
     assert [item.getIndex() for item in sorted_items(output)] == (1 + np.argsort(table.ids)).tolist()
     assert read_subtomograms(output)[1].indices.tolist() == np.argsort(table.ids).tolist()
+
+
+def other_subtomograms(folder, tomograms, change=None, linked=True, pixel_size=10.8, boxes=(8, 8, 8)):
+    """Three subtomograms as another package leaves them, each altered by `change(item, number)`."""
+    table = random_table(3)
+    coordinates = new_coordinates(folder, tomograms)
+    write_coordinates(table, coordinates, tomograms)
+    output = SetOfSubTomograms.create(str(folder), suffix="other")
+    output.setSamplingRate(pixel_size)
+    for number, coordinate in enumerate(sorted_items(coordinates)):
+        item = SubTomogram()
+        path = folder / f"box_{number}.mrc"
+        write_volume(path, np.ones(boxes, np.float32), 10.8)
+        item.setLocation(0, str(path))
+        item.setCoordinate3D(coordinate)
+        item.setTransform(Transform())
+        if change is not None:
+            change(item, number)
+        output.append(item)
+    if linked:
+        output.setCoordinates3D(coordinates)
+    return output
+
+
+def test_files_of_one_volume_may_be_numbered(tmp_path):
+    numbered = other_subtomograms(tmp_path, make_tomograms(tmp_path), lambda item, i: item.setIndex(37 + i))
+    assert read_subtomograms(numbered)[1].indices.tolist() == [0, 0, 0]
+
+
+SCALED, MIRRORED = np.diag([2.0, 2.0, 2.0, 1.0]), np.diag([1.0, 1.0, -1.0, 1.0])
+UNUSABLE = {
+    "stretched": (lambda item, i: item.getTransform().setMatrix(SCALED), "no rotations.*determinant 8: write them"),
+    "mirrored": (lambda item, i: item.getTransform().setMatrix(MIRRORED), "no rotations.*determinant -1"),
+    "nan": (lambda item, i: item.getTransform().setMatrix(np.full((4, 4), np.nan)), "no rotations"),
+    "file gone": (lambda item, i: item.setFileName(f"/gone_{i}.mrc"), "/gone_0.mrc cannot be found"),
+    "last file gone": (lambda item, i: item.setFileName("/gone.mrc") if i == 2 else None, "/gone.mrc cannot be found"),
+    "nowhere": (lambda item, i: item.getCoordinate3D()._x.set(None), "coordinate .* has no position"),
+    "other tomogram": (lambda item, i: item.getCoordinate3D().setTomoId("ts_99"), "ts_99, which is not among"),
+}
+
+
+@pytest.mark.parametrize("fault", UNUSABLE)
+def test_what_another_package_left_unusable_is_named(tmp_path, fault):
+    change, said = UNUSABLE[fault]
+    with pytest.raises(InputError, match=said):
+        read_particle_input(other_subtomograms(tmp_path, make_tomograms(tmp_path), change))
+
+
+def test_links_and_numbers_that_are_lost_are_named(tmp_path, monkeypatch):
+    tomograms = make_tomograms(tmp_path)
+    with pytest.raises(InputError, match="pixel size None: import them with one"):
+        read_particle_input(other_subtomograms(tmp_path, tomograms, pixel_size=None))
+    with pytest.raises(InputError, match=r"box_0.mrc has \(12, 12, 41\) voxels, no cube"):
+        read_particle_input(other_subtomograms(tmp_path / "stacks", make_tomograms(tmp_path / "stacks"),
+                                               boxes=(41, 12, 12)))  # fmt: skip
+    (tmp_path / "lost").mkdir()
+    lost = other_subtomograms(tmp_path / "lost", tomograms)
+    lost.getCoordinates3D()._precedentsPointer.set(None)
+    with pytest.raises(InputError, match="lost their tomograms"):
+        read_particle_input(lost)
+    monkeypatch.setattr(lost, "getCoordinates3D", lambda: None)
+    with pytest.raises(InputError, match="subtomograms have lost their coordinates"):
+        read_particle_input(lost)
+
+
+def test_one_subtomogram_without_coordinate_is_named(tmp_path):
+    items = other_subtomograms(tmp_path, make_tomograms(tmp_path))
+    without = sorted_items(items)
+    without[1]._coordinate = None
+    items.iterItems = lambda: iter(without)
+    with pytest.raises(InputError, match="subtomogram 2 has no coordinate, unlike its set"):
+        read_subtomograms(items)
+
+
+def test_tilt_range_of_the_set_serves_items_that_have_none(tmp_path):
+    items = other_subtomograms(tmp_path, make_tomograms(tmp_path), linked=False)
+    assert {t.wedge for t in stand_in_tomograms(items)} == {FULL_RANGE}
+    items.setAcquisition(TomoAcquisition(angleMin=-45.0, angleMax=60.0))
+    assert {t.wedge for t in stand_in_tomograms(items)} == {MissingWedge(-45.0, 60.0)}
 
 
 def sorted_items(items):
