@@ -54,7 +54,7 @@ def read_star(path):
     blocks = {}
     for name, first, lines in _split(path):
         if name in blocks:
-            raise InputError(f"{path} has two blocks named data_{name}: rename one")
+            raise InputError(f"{path} has two blocks named data_{name[:60]}: rename one")
         labels, loop, rows = _parse(path, first, lines)
         columns = [_typed(*c) for c in zip(labels, zip(*rows, strict=True), strict=rows != [])]
         columns = columns or [np.empty(0)] * len(labels)

@@ -151,7 +151,8 @@ def by_atheris(trial, first_seed):
     corpus = Path(tempfile.mkdtemp())
     for which, (_, _, content) in enumerate(trial.valid):
         (corpus / str(which)).write_bytes(bytes([which]) + content)
-    options = [f"-seed={first_seed + 1}", "-max_len=70000", "-rss_limit_mb=0", "-timeout=0", "-verbosity=0"]
+    # Hangs are told here, by the processor's time: atheris's own clock is the wall's, and 0 does not stop it.
+    options = [f"-seed={first_seed + 1}", "-max_len=70000", "-rss_limit_mb=0", f"-timeout={10**6}", "-verbosity=0"]
     aside = f"-artifact_prefix={trial.folders[0].parent}{os.sep}"
     atheris.Setup([sys.argv[0], aside, *options, str(corpus)], one, custom_mutator=change)
     trial.start()
