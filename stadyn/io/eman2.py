@@ -179,7 +179,7 @@ def _placed(path, names, coordinates, stated, context, messages):
             context.known_pixel_sizes([name], {name: counted})
         own = listed or context.pixel_size  # the option, where only the tomogram is silent
         if counted and not own:
-            raise InputError(f'tomogram "{name}" of {path} has no pixel size: give it (--pixel-size)')
+            raise InputError(f'tomogram "{name[:80]}" of {path} has no pixel size: give it (--pixel-size)')
         if own:
             sizes[name] = own
         if counted and abs(counted / own - 1) > 1e-4:
@@ -194,7 +194,7 @@ def _middle(path, name, context):
     listed = context.tomogram(name)
     if listed is None or listed.shape is None:
         raise InputError(
-            f'{path} counts from the middle of tomogram "{name}", whose size is not known: give the tomograms '
+            f'{path} counts from the middle of tomogram "{name[:80]}", whose size is not known: give the tomograms '
             "(--tomograms)"
         )
-    return np.array(listed.shape[::-1]) // 2.0
+    return np.array(listed.shape[::-1], float) // 2.0

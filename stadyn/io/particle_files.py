@@ -127,8 +127,8 @@ class Context:
             size = stated.get(name) or self.pixel_size or (listed.pixel_size if listed else None)
             if size and self.pixel_size and abs(size / self.pixel_size - 1) > 0.01:
                 raise InputError(
-                    f'tomogram "{name}" has {size:.4g} Å a pixel in the file, not the {self.pixel_size:.4g} given: '
-                    "correct one of them"
+                    f'tomogram "{name[:80]}" has {size:.4g} Å a pixel in the file, not the {self.pixel_size:.4g} '
+                    "given: correct one of them"
                 )
             if size:
                 sizes[name] = float(size)
@@ -240,8 +240,8 @@ def agreed(path, ids, sizes):
     for name, size in zip(ids, sizes, strict=True):
         if np.isfinite(size) and size > 0 and found.setdefault(str(name), float(size)) != size:
             raise InputError(
-                f'{path} has particles of {found[name]:.6g} and of {size:.6g} Å a pixel in tomogram "{name}": bring '
-                "them to one pixel size, or give a table for each"
+                f'{path} has particles of {found[name]:.6g} and of {size:.6g} Å a pixel in tomogram "{name[:80]}": '
+                "bring them to one pixel size, or give a table for each"
             )
     return found
 

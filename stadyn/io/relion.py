@@ -90,7 +90,7 @@ def write_relion(path, file, context, version=5):
     sizes = context.known_pixel_sizes(names, file.pixel_sizes)
     missing = next((name for name in names if name not in sizes), None)
     if missing is not None:
-        raise InputError(f'tomogram "{missing}" has no pixel size, which {path} needs: give it (--pixel-size)')
+        raise InputError(f'tomogram "{missing[:80]}" has no pixel size, which {path} needs: give it (--pixel-size)')
     groups = {size: i for i, size in enumerate(sorted(set(sizes.values())), 1)}
     own = {name: _relion_name(name, context) if version > 3 else name for name in names}
     written = np.array([own[name] for name in table.tomogram_ids.tolist()])
@@ -250,7 +250,7 @@ def _tomogram_sizes(path, ids, context):
     if without is not None:
         raise InputError(
             f"{path} has coordinates from 0 to 1, parts of the size of a tomogram, which is not known of "
-            f'"{without}": give the tomograms (--tomograms)'
+            f'"{without[:80]}": give the tomograms (--tomograms)'
         )
     return np.array([listed[name].shape[::-1] for name in ids], float)
 
@@ -277,12 +277,12 @@ def _half_size(path, name, sizes, context):
     listed = context.tomogram(name)
     if listed is None or listed.shape is None:
         raise InputError(
-            f'{path} counts from the centre of tomogram "{name}", whose size is not known: give the tomograms, with '
-            "their files or as RELION's tomograms.star (--tomograms)"
+            f'{path} counts from the centre of tomogram "{name[:80]}", whose size is not known: give the tomograms, '
+            "with their files or as RELION's tomograms.star (--tomograms)"
         )
     if name not in sizes:
-        raise InputError(f'tomogram "{name}" of {path} has no pixel size: give it (--pixel-size)')
-    return np.array(listed.shape[::-1]) / 2.0
+        raise InputError(f'tomogram "{name[:80]}" of {path} has no pixel size: give it (--pixel-size)')
+    return np.array(listed.shape[::-1], float) / 2.0
 
 
 def _centered(path, table, sizes, context):

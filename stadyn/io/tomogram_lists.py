@@ -22,6 +22,7 @@ ANGLES = ("rlnTomoNominalStageTiltAngle", "rlnTomoYTilt")
 SET = ("rlnTomoParticlesFile", "rlnTomoTomogramsFile")
 LARGEST_SET = 10_000
 """Bytes: an optimisation set is a handful of paths."""
+LARGEST_SIDE = 1_000_000
 UNSTATED = (0.0, 1.0)
 """Pixel sizes that programs write into a header when they do not know."""
 
@@ -112,7 +113,7 @@ def _from_star(path):
     tomograms = []
     for i, name in enumerate(names):
         shape = None if shapes[i] is None else tuple(int(n) for n in shapes[i])
-        if not 0 <= sizes[i] < 1e4 or (shape and min(shape) < 1):
+        if not 0 <= sizes[i] < 1e4 or (shape and not 1 <= min(shape) <= max(shape) <= LARGEST_SIDE):
             raise InputError(f"{path}, row {i + 1}, has a size or pixel size that cannot be: correct it")
         wedge = _wedge(path, columns, i, blocks.get(name))
         tomograms.append(ListedTomogram(str(name), None, "", shape, float(sizes[i]) or None, wedge, files[i]))

@@ -10,6 +10,7 @@ from stadyn.core.errors import InputError
 from stadyn.io.imod_models import write_model
 from stadyn.io.particle_files import Context, ListedTomogram
 from stadyn.io.tables import format_of, read_particles
+from stadyn.io.tomogram_lists import read_tomogram_list
 from stadyn.jobs.convert import convert
 
 PEET_HEADING = (
@@ -134,3 +135,15 @@ def test_nobodys_files_are_overwritten(tmp_path):
     (tmp_path / "new").mkdir()
     for _ in range(2):  # the same again is no loss
         convert(tmp_path / "in.csv", tmp_path / "new" / "TS_01.csv", to_format="peet")
+
+
+def test_sizes_that_no_tomogram_has_are_refused(tmp_path):
+    head = "data_\nloop_\n_rlnTomoName\n_rlnTomoSizeX\n_rlnTomoSizeY\n_rlnTomoSizeZ\n"
+    (tmp_path / "tomograms.star").write_text(f"{head}TS_01 928 960 99999999999999999999\n")
+    with pytest.raises(InputError, match="row 1, has a size or pixel size that cannot be"):
+        read_tomogram_list(tmp_path / "tomograms.star")
+    path = lines(tmp_path)
+    path.write_text(path.read_text().replace("TS_01", "T" * 4000))
+    with pytest.raises(InputError, match="whose size is not known") as error:
+        read_particles(path)
+    assert len(str(error.value)) < 500
