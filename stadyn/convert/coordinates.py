@@ -18,6 +18,9 @@ from tomo.objects import Coordinate3D, SetOfTiltSeriesBase
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
 
+from .foreign_columns import own_class, own_half
+from .relion_particles import forget_refined_rotation, picked_rotation
+
 EXTRA_COLUMNS = {
     "half": "_stadynHalf", "parent": "_stadynParent", "marker": "_stadynMarker", "classes": "_stadynClass",
 }  # fmt: skip
@@ -110,6 +113,7 @@ def annotate(coordinate, table, row):
     coordinate.setScore(cc if np.isfinite(cc) else 0.0)
     for column, attribute in EXTRA_COLUMNS.items():
         setattr(coordinate, attribute, Integer(int(getattr(table, column)[row])))
+    forget_refined_rotation(coordinate)
 
 
 def annotations(coordinate):
@@ -117,7 +121,7 @@ def annotations(coordinate):
     values = {"surface_ids": coordinate.getGroupId() or 0, "cc": coordinate.getScore() or np.nan}
     for column, attribute in EXTRA_COLUMNS.items():
         values[column] = coordinate.getAttributeValue(attribute) or 0
-    return values
+    return {**values, "half": own_half(coordinate), "classes": own_class(coordinate)}
 
 
 def read_particles(coordinates):
@@ -129,11 +133,13 @@ def read_particles(coordinates):
     rows = []
     for item in coordinates.iterItems():
         name = item.getTomoId()
-        rotation, shift = pose_from_matrix(item.getMatrix())
+        rotation, shift = picked_rotation(item, *pose_from_matrix(item.getMatrix()))
         position = frame.position(item) + shift * frame.scale(name)
         rows.append(
             dict(positions=position, rotations=rotation, tomogram_ids=name, ids=item.getObjId(), **annotations(item))
         )
+    if not hasattr(coordinates.getFirstItem(), EXTRA_COLUMNS["half"]) and all(row["half"] == 1 for row in rows):
+        rows = [{**row, "half": 0} for row in rows]  # scipion-em-reliontomo's word for a table without half-sets
     return table_from_rows(rows)
 
 

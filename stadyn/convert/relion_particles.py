@@ -22,7 +22,6 @@ ORIGIN = ("_x", "_y", "_z")
 """rlnOriginXAngst and so on."""
 CENTERED = ("_xInImg", "_yInImg", "_zInImg")
 """rlnCenteredCoordinateXAngst and so on."""
-HALF = "_rdnSubset"
 
 
 def is_pseudo_subtomogram(item):
@@ -34,6 +33,20 @@ def refined_rotation(item, names=ANGLES):
     """(3, 3) rotation that follows the one in the matrix, identity without it."""
     values = [item.getAttributeValue(name) for name in names]
     return matrices_from_relion(*(value or 0.0 for value in values))
+
+
+def picked_rotation(coordinate, rotation, shift):
+    """The (rotation, shift) of a coordinate whose matrix says `rotation` and `shift`."""
+    if hasattr(coordinate, COORDINATE_ANGLES[0]):
+        rotation = rotation @ refined_rotation(coordinate, COORDINATE_ANGLES)
+    return rotation, shift
+
+
+def forget_refined_rotation(coordinate):
+    """Of a coordinate that gets a new matrix, which says all: what followed the old one."""
+    for name in COORDINATE_ANGLES:
+        if hasattr(coordinate, name):
+            getattr(coordinate, name).set(0.0)
 
 
 def particle_pose(rotation, shift, item):

@@ -2,7 +2,7 @@
 """Particles that were cut into files: Scipion's sets of subtomograms as table and boxes, and back.
 
 The coordinate of a subtomogram stays where its box was cut, in pixels of the set it
-was picked in; the subtomogram's own matrix says where the particle is in the box,
+was picked in, or of the boxes (`coordinate_units`); the subtomogram's own matrix says where the particle is in the box,
 in pixels of the box; what RELION's say is in `relion_particles`. Its class is its own, which
 the host's classifications set, else its coordinate's. Subtomograms without coordinates, such as averages, are each
 taken as a tomogram of their own, without a file, whose origin is the box centre.
@@ -20,6 +20,7 @@ from stadyn.core.particles import ParticleBoxes
 from stadyn.core.tomograms import Tomogram
 from stadyn.io.mrc import read_header
 
+from .coordinate_units import coordinate_pixel_size
 from .coordinates import (
     CoordinateFrame,
     annotate,
@@ -29,7 +30,8 @@ from .coordinates import (
     pose_from_matrix,
     table_from_rows,
 )
-from .relion_particles import HALF, is_pseudo_subtomogram, own_coordinate, particle_pose, set_particle_pose
+from .foreign_columns import keep_own, own_cc, own_half
+from .relion_particles import is_pseudo_subtomogram, own_coordinate, particle_pose, set_particle_pose
 from .tomograms import FULL_RANGE, acquisition_wedge, volume_path
 
 
@@ -86,7 +88,7 @@ def coordinate_frame(subtomograms):
     coordinates = subtomograms.getCoordinates3D()
     if coordinates is None:
         raise InputError("the subtomograms have lost their coordinates: extract them again")
-    return CoordinateFrame(coordinates.getPrecedents(), coordinates.getSamplingRate())
+    return CoordinateFrame(coordinates.getPrecedents(), coordinate_pixel_size(subtomograms, coordinates))
 
 
 def stand_in_tomograms(subtomograms):
@@ -130,7 +132,9 @@ def _row(item, pixel_size, frame):
     rotation, shift = pose_from_matrix(np.eye(4) if transform is None else transform.getMatrix())
     if of_relion:
         rotation, shift = particle_pose(rotation, shift, item)
-        columns["half"] = columns["half"] or item.getAttributeValue(HALF) or 0
+    columns["half"] = columns["half"] or own_half(item)
+    cc = own_cc(item)
+    columns["cc"] = cc if np.isfinite(cc) else columns["cc"]
     columns["classes"] = item.getClassId() or columns["classes"]
     columns.update(positions=centre + shift * scale, rotations=rotation, tomogram_ids=name, ids=item.getObjId())
     return centre, scale, columns
@@ -194,11 +198,11 @@ def _place_in_box(item, table, boxes, row, frame):
         coordinate.setMatrix(matrix_from_pose(table.rotations[row], shift / frame.scale(name)))
         annotate(coordinate, table, row)
         item.setCoordinate3D(coordinate)
+    keep_own(item, float(table.cc[row]), int(table.half[row]))
     rotation, shift = table.rotations[row], shift / scale
     if is_pseudo_subtomogram(item):
         extracted, _ = pose_from_matrix(item.getTransform().getMatrix())
         rotation, shift = set_particle_pose(item, extracted, rotation, shift, boxes.pixel_size)
-        getattr(item, HALF).set(int(table.half[row]) or item.getAttributeValue(HALF))
     transform = Transform()
     transform.setMatrix(matrix_from_pose(rotation, shift))
     item.setTransform(transform)

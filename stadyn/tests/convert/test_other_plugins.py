@@ -1,259 +1,112 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Particles through the converters of other plugins of Scipion, where those are installed: the same poses come back."""
 
-import numpy as np
-import pwem
-import pytest
-from emtable import Table
-from scipy.spatial.transform import Rotation
-from tomo.constants import SCIPION
-from tomo.objects import SetOfSubTomograms, SetOfTomograms, TomoAcquisition
-from tomo.objects import Tomogram as ScipionTomogram
+import json
+from types import SimpleNamespace
 
-from stadyn.convert.coordinates import write_coordinates
+import numpy as np
+import pytest
+from pwem.objects import Transform
+from scipy.spatial.transform import Rotation
+from tomo.constants import SCIPION, TR_EMAN
+
 from stadyn.convert.particles import read_particle_input, write_particles_like
-from stadyn.convert.subtomograms import write_subtomograms
-from stadyn.core.errors import InputError
-from stadyn.core.particles import ParticleBoxes
 from stadyn.io.mrc import write_volume
 
-from .sets import by_id, new_coordinates, random_table, reopened
+from . import foreign
+from .foreign import PIXEL, N, assert_poses, plugin, sizes
+from .sets import reopened
 
-PIXEL, BINNED, TILT_SERIES = 5.4, 10.8, 2.7
-SHAPES = {"ts_01": (48, 64, 72), "ts_02": (41, 57, 83)}  # z, y, x; odd ones too
-N = 12
-
-
-def plugin(name):
-    """Skip unless the plugin is there; the host has then read its configuration."""
-    pytest.importorskip(name)
-    pwem.Domain.getPlugins()
+tomograms, table, coordinates, subtomograms = (
+    foreign.tomograms, foreign.table, foreign.coordinates, foreign.subtomograms
+)  # fmt: skip
 
 
-def relion_matrix(rot, tilt, psi):
-    """Rz(rot) Ry(tilt) Rz(psi), which takes the particle to the reference."""
-    return Rotation.from_euler("zyz", [psi, tilt, rot], degrees=True).as_matrix()
+def by_tomogram(table):
+    """The order of sets that are written one tomogram after the other."""
+    return table.select(np.argsort(table.tomogram_ids, kind="stable"))
 
 
-def relion_angles(rotation):
-    psi, tilt, rot = Rotation.from_matrix(rotation.T).as_euler("zyz", degrees=True)
-    return rot, tilt, psi
-
-
-def assert_poses(positions, rotations, table, atol=1e-4):
-    np.testing.assert_allclose(positions, table.positions, atol=atol)
-    np.testing.assert_allclose(rotations, table.rotations, atol=atol)
-
-
-@pytest.fixture
-def tomograms(tmp_path, monkeypatch):
-    """Two of different size."""
-    monkeypatch.chdir(tmp_path)
-    output = SetOfTomograms.create(str(tmp_path))
-    output.setSamplingRate(PIXEL)
-    acquisition = TomoAcquisition(
-        angleMin=-45.0, angleMax=60.0, tiltAxisAngle=0.0, voltage=300.0, sphericalAberration=2.7,
-        amplitudeContrast=0.1, magnification=50000.0,
-    )  # fmt: skip
-    output.setAcquisition(acquisition)
-    for name, shape in SHAPES.items():
-        write_volume(tmp_path / f"{name}.mrc", np.zeros(shape, np.float32), PIXEL)
-        tomogram = ScipionTomogram()
-        tomogram.setLocation(str(tmp_path / f"{name}.mrc"))
-        tomogram.setTsId(name)
-        tomogram.setSamplingRate(PIXEL)
-        tomogram.setAcquisition(acquisition)
-        output.append(tomogram)
-    return reopened(output)
-
-
-@pytest.fixture
-def table():
-    """Particles in the order of the host, none with a column at its default."""
-    return by_id(random_table(N, seed=2, shape=tuple(np.min(list(SHAPES.values()), axis=0))))
-
-
-def stored(folder, table, tomograms, suffix=""):
-    """A SetOfCoordinates3D of `table`, as another process finds it."""
-    output = new_coordinates(folder, tomograms, PIXEL, suffix=suffix)
-    write_coordinates(table, output, tomograms)
-    output = reopened(output)
-    output.setPrecedents(tomograms)
-    return output
-
-
-@pytest.fixture
-def coordinates(tmp_path, table, tomograms):
-    return stored(tmp_path, table, tomograms)
-
-
-@pytest.fixture
-def subtomograms(tmp_path, table, tomograms, coordinates):
-    """Boxes of twice the pixel size about whole pixels, so that shifts are left."""
-    paths = [str(tmp_path / f"particle_{i}.mrc") for i in table.ids]
-    for path in paths:
-        write_volume(path, np.ones((8, 8, 8), np.float32), BINNED)
-    output = SetOfSubTomograms.create(str(tmp_path))
-    output.setSamplingRate(BINNED)
-    output.setCoordinates3D(coordinates)
-    boxes = ParticleBoxes(paths, np.zeros(N, int), np.round(table.positions), BINNED)
-    write_subtomograms(table, boxes, output, tomograms)
-    output = reopened(output)
-    output.setCoordinates3D(coordinates)
-    return output
-
-
-def sizes():
-    return {name: np.array(shape[::-1]) for name, shape in SHAPES.items()}
-
-
-class TestRelion:
-    """scipion-em-reliontomo, RELION 5."""
-
-    COLUMNS = (
-        "rlnTomoName rlnTomoSubtomogramRot rlnTomoSubtomogramTilt rlnTomoSubtomogramPsi rlnAngleRot rlnAngleTilt "
-        "rlnAnglePsi rlnOpticsGroup rlnTomoParticleName rlnImageName rlnOriginXAngst rlnOriginYAngst rlnOriginZAngst "
-        "rlnCenteredCoordinateXAngst rlnCenteredCoordinateYAngst rlnCenteredCoordinateZAngst rlnClassNumber "
-        "rlnRandomSubset"
-    ).split()
-    PICKED = "sciXCoord sciYCoord sciZCoord sciGroupId".split()
+class TestEman:
+    """scipion-em-emantomo."""
 
     @pytest.fixture(autouse=True)
     def installed(self):
-        plugin("reliontomo")
+        plugin("emantomo")
 
-    @pytest.fixture
-    def refined(self, tmp_path, table, tomograms):
-        """particles.star as RELION 5 refines it: turned when extracted, turned again and shifted since."""
-        extracted = Rotation.random(N, random_state=3).as_matrix()
-        turned = np.einsum("nji,njk->nik", extracted, table.rotations)
-        origins = np.random.default_rng(4).uniform(-20, 20, (N, 3))
-        picked = table.positions + np.einsum("nij,nj->ni", extracted, origins) / PIXEL
-        picks = stored(tmp_path, table.replace(positions=picked, rotations=extracted), tomograms, "_picked")
-        rows = []
-        for i, coordinate in enumerate(picks.iterItems()):
-            name = str(table.tomogram_ids[i])
-            centred = (picked[i] - sizes()[name] / 2) * PIXEL
-            rows.append(
-                [name, *relion_angles(extracted[i]), *relion_angles(turned[i]), 1, f"{name}/{i}", f"{i}_stack2d.mrcs"]
-                + [*origins[i], *centred, table.classes[i], table.half[i]]
-                + [*coordinate.getPosition(SCIPION), table.surface_ids[i]]
-            )
-        return picks, rows
+    def extracted(self, folder, coordinates, pixel_size):
+        """Particles as their extraction from tilt series registers them."""
+        from emantomo.objects import EmanParticle, EmanSetOfParticles
+        from emantomo.protocols import EmanProtTSExtraction
 
-    def read(self, folder, picks, rows, columns):
-        """The set that their reader makes of a particles.star."""
-        from reliontomo.convert import readSetOfPseudoSubtomograms
-        from reliontomo.objects import createSetOfRelionPSubtomograms
-
-        def loop(name, columns, rows):
-            lines = [" ".join(map(str, row)) for row in rows]
-            return "\n".join([f"data_{name}\n", "loop_", *(f"_{c}" for c in columns), *lines, "\n"])
-
-        optics = dict(
-            rlnOpticsGroup=1, rlnOpticsGroupName="optics1", rlnSphericalAberration=2.7, rlnVoltage=300.0,
-            rlnTomoTiltSeriesPixelSize=TILT_SERIES, rlnTomoSubtomogramBinning=4.0, rlnImagePixelSize=BINNED,
-        )  # fmt: skip
-        text = loop("optics", optics, [optics.values()]) + loop("particles", columns, rows)
-        (folder / "particles.star").write_text(text)
-        (folder / "tomograms.star").write_text(loop("global", ["rlnTomoName"], [[name] for name in SHAPES]))
-        files = ["rlnTomoTomogramsFile", "rlnTomoParticlesFile"]
-        (folder / "optimisation_set.star").write_text(loop("", files, [["tomograms.star", "particles.star"]]))
-        output = createSetOfRelionPSubtomograms(
-            str(folder), "optimisation_set.star", picks, tsSamplingRate=TILT_SERIES, relionBinning=BINNED / TILT_SERIES,
-            boxSize=8, are2dStacks=True, acquisition=picks.getPrecedents().getAcquisition(),
-        )  # fmt: skip
-        readSetOfPseudoSubtomograms(output)
+        output = EmanSetOfParticles.create(str(folder))
+        output.setSamplingRate(pixel_size)
+        output.setCoordinates3D(coordinates)
+        protocol = SimpleNamespace(scaleFactor=PIXEL / pixel_size)
+        for tomogram in [tomogram.clone() for tomogram in coordinates.getPrecedents()]:
+            left = [item.clone() for item in coordinates.iterCoordinates(volume=tomogram)]
+            for number, item in enumerate(list(left)):
+                place = np.array(item.getPosition(SCIPION)) * protocol.scaleFactor
+                found, left = EmanProtTSExtraction.getEmanMatchingCoord(protocol, place, left)
+                path = folder / f"{tomogram.getTsId()}_{number}.mrc"
+                write_volume(path, np.ones((8, 8, 8), np.float32), pixel_size)
+                particle = EmanParticle(stack3dHdf=f"particles3d/{tomogram.getTsId()}__tomobox.hdf")
+                particle.setLocation(number, str(path))
+                particle.setSamplingRate(pixel_size)
+                particle.setVolName(tomogram.getTsId())
+                particle.setCoordinate3D(found)
+                transform = Transform()
+                transform.setMatrix(found.getMatrix())
+                particle.setTransform(transform, convention=TR_EMAN)
+                output.append(particle)
         output = reopened(output)
-        output.setCoordinates3D(picks)
+        output.setCoordinates3D(coordinates)
         return output
 
-    @staticmethod
-    def in_relion(path, pixel_size=PIXEL):
-        """(names, positions, rotations, half-sets) as RELION itself reads a particles.star with centred coordinates."""
-        star = Table()
-        star.read(str(path), tableName="particles")
-        names, positions, rotations, halves = [], [], [], []
-        for row in star:
-            outer = relion_matrix(row.rlnTomoSubtomogramRot, row.rlnTomoSubtomogramTilt, row.rlnTomoSubtomogramPsi).T
-            centred = np.array([getattr(row, f"rlnCenteredCoordinate{a}Angst") for a in "XYZ"])
-            origin = np.array([getattr(row, f"rlnOrigin{a}Angst") for a in "XYZ"])
-            names.append(row.rlnTomoName)
-            positions.append((centred - outer @ origin) / pixel_size + sizes()[row.rlnTomoName] / 2)
-            rotations.append(outer @ relion_matrix(row.rlnAngleRot, row.rlnAngleTilt, row.rlnAnglePsi).T)
-            halves.append(row.rlnRandomSubset)
-        return names, positions, rotations, halves
+    @pytest.mark.parametrize("pixel_size", [PIXEL, 2.7, 21.6])
+    def test_particles_of_any_binning_lie_where_they_were_picked(self, tmp_path, coordinates, table, pixel_size):
+        found = read_particle_input(self.extracted(tmp_path, coordinates, pixel_size)).table
+        assert_poses(found.positions, found.rotations, by_tomogram(table))
 
-    def test_coordinates_are_extracted_where_they_lie(self, tmp_path, coordinates, tomograms, table):
-        from reliontomo.convert.convert50_tomo import Writer
+    def test_refined_particles_are_read_and_written_back(self, tmp_path, coordinates, table):
+        from emantomo.convert.lstConvert import EmanLstReader, EmanLstWriter
 
-        by_name = {tomogram.getTsId(): tomogram.clone() for tomogram in tomograms}
-        Writer().coords2Star(coordinates, by_name, str(tmp_path), coordsScale=PIXEL / TILT_SERIES)
-        star = Table()
-        star.read(str(tmp_path / "inParticles.star"), tableName="particles")
-        expected = table.select(np.argsort(table.tomogram_ids, kind="stable"))
-        positions, rotations = [], []
-        for row in star:
-            positions.append([row.rlnCoordinateX / 2, row.rlnCoordinateY / 2, row.rlnCoordinateZ / 2])
-            outer = relion_matrix(row.rlnTomoSubtomogramRot, row.rlnTomoSubtomogramTilt, row.rlnTomoSubtomogramPsi).T
-            rotations.append(outer @ relion_matrix(row.rlnAngleRot, row.rlnAngleTilt, row.rlnAnglePsi).T)
-        assert_poses(positions, rotations, expected)
+        particles, pixel_size = self.extracted(tmp_path, coordinates, 21.6), 21.6
+        shifts, rotations = (
+            np.random.default_rng(3).uniform(-2, 2, (N, 3)),
+            Rotation.random(N, random_state=4).as_matrix(),
+        )
+        lines = ["#LSX", "# ...", "# 300"]
+        for i in range(N):  # M takes the box to the reference
+            matrix = np.column_stack([rotations[i].T, -rotations[i].T @ shifts[i]]).flatten().tolist()
+            values = {"score": -0.1 - i / 50, "xform.align3d": {"__class__": "Transform", "matrix": str(matrix)}}
+            lines.append(f"{i}\tparticles3d/x.hdf\t{json.dumps(values)}")
+        (tmp_path / "aliptcls3d_05_00.lst").write_text("\n".join(lines) + "\n")
+        refined = particles.getClass().create(str(tmp_path), suffix="_refined")
+        refined.copyInfo(particles)
+        EmanLstReader.align3dLst2Scipion(str(tmp_path / "aliptcls3d_05_00.lst"), particles, refined)
+        refined = reopened(refined)
+        refined.setCoordinates3D(coordinates)
+        found = read_particle_input(refined).table
+        expected = by_tomogram(table)
+        expected = expected.replace(positions=expected.positions + shifts * pixel_size / PIXEL, rotations=rotations)
+        assert_poses(found.positions, found.rotations, expected)
+        np.testing.assert_allclose(found.cc, 0.1 + np.arange(N) / 50, atol=1e-6)
 
-    @pytest.mark.parametrize("version", [3, 4])
-    def test_subtomograms_of_earlier_versions(self, version, subtomograms, table):
-        from reliontomo.constants import RELION_30_TOMO_LABELS, RELION_40_TOMO_LABELS
-        from reliontomo.convert import createWriterTomo30, createWriterTomo40
-
-        writers = {3: (createWriterTomo30, RELION_30_TOMO_LABELS), 4: (createWriterTomo40, RELION_40_TOMO_LABELS)}
-        create, labels = writers[version]
-        create(starHeaders=labels).subtomograms2Star(subtomograms, "subtomograms.star")
-        star = Table()
-        star.read("subtomograms.star")
-        ending, unit = {3: ("", BINNED / PIXEL), 4: ("Angst", 1 / PIXEL)}[version]
-        positions = [
-            [getattr(row, f"rlnCoordinate{a}") - unit * getattr(row, f"rlnOrigin{a}{ending}") for a in "XYZ"]
-            for row in star
-        ]
-        rotations = [relion_matrix(row.rlnAngleRot, row.rlnAngleTilt, row.rlnAnglePsi).T for row in star]
-        assert_poses(positions, rotations, table)
-
-    def test_refined_particles_are_read(self, tmp_path, refined, table):
-        picks, rows = refined
-        found = read_particle_input(self.read(tmp_path, picks, rows, [*self.COLUMNS, *self.PICKED]))
-        assert_poses(found.table.positions, found.table.rotations, table)
-        np.testing.assert_array_equal(found.table.half, table.half)
-        np.testing.assert_array_equal(found.table.classes, table.classes)
-        np.testing.assert_array_equal(found.table.surface_ids, table.surface_ids)
-        assert found.boxes is None  # stacks of tilt images cannot be averaged as boxes
-
-    def test_particles_without_coordinates_lie_where_relion_says(self, tmp_path, refined, table):
-        picks, rows = refined
-        kept = len(self.COLUMNS)
-        found = read_particle_input(self.read(tmp_path, picks, [row[:kept] for row in rows], self.COLUMNS))
-        assert_poses(found.table.positions, found.table.rotations, table)
-
-    def test_particles_of_unknown_place_are_refused(self, tmp_path, refined):
-        picks, rows = refined
-        columns = [name for name in self.COLUMNS if "Centered" not in name]
-        rows = [[*row[:13], *row[16:18]] for row in rows]
-        with pytest.raises(InputError, match="does not say where it lies in tomogram ts_0"):
-            read_particle_input(self.read(tmp_path, picks, rows, columns))
-
-    def test_new_poses_go_back_to_relion(self, tmp_path, refined, table):
-        from reliontomo.convert.convert50_tomo import Writer
-
-        picks, rows = refined
-        source = self.read(tmp_path, picks, rows, [*self.COLUMNS, *self.PICKED])
-        moved = table.positions + np.random.default_rng(5).uniform(-2, 2, (N, 3))
-        turned = Rotation.random(N, random_state=6).as_matrix()
-        moved = read_particle_input(source).table.replace(positions=moved, rotations=turned, half=3 - table.half)
-        output = source.getClass().create(str(tmp_path), suffix="_moved")
-        write_particles_like(source, moved, output)
+        moved = found.replace(positions=found.positions + 1.5, cc=found.cc + 0.3)
+        output = particles.getClass().create(str(tmp_path), suffix="_moved")
+        write_particles_like(refined, moved, output)
         output = reopened(output)
-        output.setCoordinates3D(picks)
+        output.setCoordinates3D(coordinates)
         again = read_particle_input(output).table
         assert_poses(again.positions, again.rotations, moved)
-        Writer.pseudoSubtomograms2Star(output, str(tmp_path), are2dParticles=True)
-        names, positions, rotations, halves = self.in_relion(tmp_path / "inParticles.star")
-        assert names == moved.tomogram_ids.tolist() and halves == moved.half.tolist()
-        assert_poses(positions, rotations, moved)
+        np.testing.assert_allclose(again.cc, moved.cc, atol=1e-6)
+        EmanLstWriter.writeAlign3dLst(output, str(tmp_path / "written_00.lst"))
+        centres = [item.getCoordinate3D().getPosition(SCIPION) for item in output.iterItems()]
+        for i, row in enumerate(EmanLstReader.read3dParticles(str(tmp_path / "written_00.lst"))):
+            matrix = row["xform.align3d"]
+            box = np.array(centres[i]) * pixel_size / PIXEL + sizes()[str(moved.tomogram_ids[i])] / 2
+            shift = -matrix[:3, :3].T @ matrix[:3, 3] * pixel_size / PIXEL
+            np.testing.assert_allclose(box + shift, moved.positions[i], atol=1e-4)
+            np.testing.assert_allclose(matrix[:3, :3].T, moved.rotations[i], atol=1e-6)
+            assert row["score"] == pytest.approx(-moved.cc[i], abs=1e-6)
