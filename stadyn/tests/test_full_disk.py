@@ -51,7 +51,7 @@ def replay(workflow, projects, *options):
     return subprocess.run([*words, *options], env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("size", [40, 64, 100])  # the project's settings, its protocols, the run: which does not fit
+@pytest.mark.parametrize("size", [8, 36, 64, 100])  # project, settings, protocols, run: what does not fit
 def test_a_full_disk_is_one_sentence_and_the_replay_goes_on_with_room(small_disk, workflow, size):
     folder, mount, enlarge = small_disk
     mount(size)
