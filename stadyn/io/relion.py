@@ -15,6 +15,7 @@ from stadyn.core.particles import ParticleTable
 from stadyn.core.rotations import matrices_from_relion, relion_from_matrices
 
 from .particle_files import Columns, ParticleFile, agreed, check_some, tomogram_id, unique_ids
+from .relion_pixel_sizes import IMAGE, TILT_SERIES, stated_pixel_sizes
 from .star import read_star, write_star
 
 AXES = "XYZ"
@@ -26,8 +27,6 @@ ANGLES = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
 SUBTOMOGRAM = ("rlnTomoSubtomogramRot", "rlnTomoSubtomogramTilt", "rlnTomoSubtomogramPsi")
 SCORES = ("rlnAutopickFigureOfMerit", "rlnLCCmax")
 SURFACES = ("rlnTomoManifoldIndex", "rlnHelicalTubeID")
-PIXEL_SIZES = ("rlnTomoTiltSeriesPixelSize", "rlnMicrographPixelSize", "rlnImagePixelSize", "rlnPixelSize")
-ORIGINAL_SIZE = "rlnMicrographOriginalPixelSize"
 PARTICLE_NAME = "rlnTomoParticleName"
 LONGEST_NUMBER = 15
 NOTHING = ("rlnOpticsGroup", "rlnOpticsGroupName", "rlnGroupNumber", PARTICLE_NAME)
@@ -61,7 +60,8 @@ def read_relion(path, context):
     columns, messages = Columns(path, block), []
     columns.ignore(*NOTHING)
     ids = _tomogram_ids(columns, messages)
-    stated = agreed(path, ids, _stated_pixel_sizes(path, columns, blocks.get("optics"), context.pixel_size, messages))
+    sizes = stated_pixel_sizes(path, columns, blocks.get("optics"), context.pixel_size, messages)
+    stated = agreed(path, ids, sizes)
     turned = _rotations(columns, SUBTOMOGRAM, messages=None)
     rotations = turned @ _rotations(columns, ANGLES, messages)
     read = _centered_positions if columns.has(CENTERED[0]) else _pixel_positions
@@ -113,7 +113,7 @@ def write_relion(path, file, context, version=5):
         particles["rlnClassNumber"] = table.classes
     particles |= {"stadynParent": table.parent, "stadynMarker": table.marker}
     particles["rlnOpticsGroup"] = np.array([groups[sizes[name]] for name in table.tomogram_ids])
-    label = "rlnImagePixelSize" if version == 3 else PIXEL_SIZES[0]
+    label = IMAGE if version == 3 else TILT_SERIES
     optics = {
         "rlnOpticsGroup": np.array(list(groups.values())),
         "rlnOpticsGroupName": np.array([f"opticsGroup{i}" for i in groups.values()]),
@@ -173,41 +173,6 @@ def _particle_ids(columns, messages):
         return numbers
     messages.append(f"particles are numbered anew: {PARTICLE_NAME} numbers those of each tomogram")
     return count
-
-
-def _stated_pixel_sizes(path, columns, optics, given, messages):
-    """(n,) Å per pixel of the coordinates, 0 where the file does not say.
-
-    Version 3 states several: which one the coordinates count is up to the program that picked, so `given`, the option,
-    chooses.
-    """
-    own = next((name for name in PIXEL_SIZES if columns.has(name)), None)
-    if own is not None:
-        return columns.numbers(own)
-    labels = [name for name in (*PIXEL_SIZES, ORIGINAL_SIZE) if optics and name in optics]
-    if labels and "rlnOpticsGroup" in optics:
-        table = Columns(path, optics, "row of the optics")
-        numbers, groups = table.integers("rlnOpticsGroup"), columns.integers("rlnOpticsGroup", 1)
-        lacking = np.setdiff1d(groups, numbers)
-        if len(lacking):
-            raise InputError(f"{path} has particles of optics group {lacking[0]}, which its optics lack: add the group")
-        row = np.array([numbers.tolist().index(group) for group in groups])
-        sizes = {label: table.numbers(label)[row] for label in labels}
-        fitting = [n for n in labels if given and np.allclose(sizes[n], given, rtol=0.01)]
-        label = fitting[0] if fitting and labels[0] != PIXEL_SIZES[0] else labels[0]
-        other = sizes.get(ORIGINAL_SIZE, sizes[label])
-        if label not in (PIXEL_SIZES[0], *fitting) and not np.allclose(sizes[label], other, rtol=0.01):
-            messages.append(
-                f"positions were taken to count pixels of {sizes[label][0]:.6g} Å ({label}), not of {other[0]:.6g} Å "
-                f"({ORIGINAL_SIZE}): if they do, say so (--pixel-size)"
-            )
-        return sizes[label]
-    if columns.has("rlnDetectorPixelSize"):
-        detector = columns.numbers("rlnDetectorPixelSize")
-        if columns.has("rlnMagnification"):  # version 3.0: micrometres on the detector
-            return detector * 1e4 / np.maximum(columns.numbers("rlnMagnification"), 1e-6)
-        return detector  # template matching writes Å here
-    return np.zeros(len(columns))
 
 
 def _rotations(columns, names, messages):

@@ -80,6 +80,22 @@ def test_the_option_chooses_among_the_pixel_sizes_of_a_file(tmp_path):
     assert not any("rlnMicrographOriginalPixelSize" in m for m in read.messages)
 
 
+def test_warp_counts_the_pixels_of_its_images(tmp_path):
+    optics = "data_optics\n\nloop_\n_rlnOpticsGroup\n_rlnTomoTiltSeriesPixelSize\n_rlnImagePixelSize\n1 0.8 4.0\n"
+    labels = ("rlnTomoName", *PIXELS, *ORIGIN, "rlnOpticsGroup")
+    path = star(tmp_path / "warp.star", labels, "TS_17.tomostar 354 397 75 8 0 0 1", optics=optics)
+    read = read_particles(path)
+    assert read.pixel_sizes == {"TS_17.tomostar": 4.0} and read.particles.positions[0, 0] == 352.0
+    assert any("4 Å (rlnImagePixelSize), as Warp exports them, not of 0.8 Å" in m for m in read.messages)
+    read = read_particles(path, None, Context(pixel_size=0.8))
+    assert read.pixel_sizes == {"TS_17.tomostar": 0.8} and not any("Warp" in m for m in read.messages)
+    relion = star(tmp_path / "relion.star", labels, "TS_17 354 397 75 8 0 0 1", optics=optics)
+    read = read_particles(relion)
+    assert read.pixel_sizes == {"TS_17": 0.8} and not any("pixels of" in m for m in read.messages)
+    with pytest.raises(InputError, match="not the 4 given"):
+        read_particles(relion, None, Context(pixel_size=4.0))
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_names_that_look_like_numbers_stay_names(tmp_path, end):
     names = ["1e5", "1.10", "1.1", "007", "10"]
