@@ -12,9 +12,9 @@ import numpy as np
 
 from stadyn.core.averaging import finish
 from stadyn.core.errors import InputError
-from stadyn.core.particle_data import BATCH
+from stadyn.core.particle_data import BATCH, batches_of_rows
 from stadyn.core.particles import ParticleTable
-from stadyn.core.passes import GLOBAL, SCORES, average_group
+from stadyn.core.passes import GLOBAL, SCORES, STRANDS, average_group
 from stadyn.core.refinement import IterationRecord, Refinement
 from stadyn.core.rotations import randomize_azimuth
 from stadyn.core.search import AlignmentRound
@@ -25,7 +25,7 @@ from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import check_keys, read_settings, write_json
 
 from .chunks import ELSEWHERE, ChunkCrew, exchange_folder
-from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work, alone_in_its_folder, peak_memory
+from .common import COMMON_ALLOWED, COMMON_REQUIRED, Work, alone_in_its_folder, peak_memory, warn
 from .launchers import Processes
 from .processes import ProcessCrew
 
@@ -94,7 +94,7 @@ def run_settings(settings, launcher=None):
         crew = None
         if chunks:
             launcher = launcher or Processes(exchange_folder(work.output), settings.get("submit"))
-            crew = stack.enter_context(ChunkCrew(settings, work, chunks, launcher))
+            crew = stack.enter_context(ChunkCrew(settings, work, _with_work(chunks, work), launcher))
         elif devices is not None:
             crew = stack.enter_context(ProcessCrew(settings, work.box_px, work.pixel_size, engine, score, devices))
         final, records = _align_groups(work, table, refinement, crew)
@@ -126,6 +126,15 @@ def _chunks(settings):
     if settings.get("submit") and len(settings.get("gpu") or []) > 1:
         raise InputError(f'"gpu" is {settings["gpu"]}, but jobs of "submit" work on one GPU each: give [0]')
     return chunks
+
+
+def _with_work(chunks, work):
+    """As many of `chunks` as have something to do; up to STRANDS all, whose sums are those of one process."""
+    batches = max(len(batches_of_rows(work.table, rows)) for _, rows in work.groups())
+    useful = min(chunks, max(batches, STRANDS))
+    if useful < chunks:
+        warn(f"the particles make {batches} batches of {BATCH}: of {chunks} chunks only {useful} are started")
+    return useful
 
 
 def _align_groups(work, table, refinement, crew):

@@ -51,7 +51,11 @@ class Processes:
             return None
         if code == 0 and self.submit is not None:
             return "its command came back although the alignment goes on (let it wait for the job: sbatch --wait)"
-        return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+        return f"killed by signal {-code}" if code < 0 else f"exit code {code}{self._last_words(worker)}"
+
+    def _last_words(self, worker):
+        lines = self.log(worker).read_text(errors="replace").strip().splitlines()
+        return f": {lines[-1].strip()}" if lines else ""
 
     def stop(self, worker):
         """End a worker that does not end by itself."""

@@ -232,6 +232,20 @@ def test_what_a_worker_refuses_is_what_the_run_says(tmp_path, whole, capsys):
     assert "GPU" in error
 
 
+def test_a_queue_that_takes_no_job_says_why(tmp_path, whole):
+    settings = {**whole, "output": str(tmp_path), "chunks": 2, "submit": "echo no partition X >&2; false {command}"}
+    with pytest.raises(InputError, match=r"at last with 'exit code 1: no partition X': see .*worker_\d\.log, then run"):
+        align.run_settings(settings)
+
+
+def test_no_more_jobs_are_started_than_have_something_to_do(tmp_path, whole, capsys):
+    launcher = Threads()
+    found = align.run_settings({**whole, "output": str(tmp_path), "chunks": 50}, launcher=launcher)
+    assert sorted(launcher.started) == list(range(1, 11))  # of ten batches
+    assert "of 50 chunks only 10 are started" in capsys.readouterr().err
+    assert np.abs(results(whole["output"])[0].rotations - found.rotations).max() < 1e-5
+
+
 def test_a_command_that_waits_on_is_ended_with_all_it_started(tmp_path):
     note = tmp_path / "child"
     launcher = Processes(tmp_path, f"trap '' TERM; {{command}} & echo $! > {note}; sleep 100")
