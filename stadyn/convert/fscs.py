@@ -3,6 +3,7 @@
 
 import numpy as np
 from pwem.objects import FSC
+from pyworkflow.object import String
 
 CURVES = {
     "unmasked": "unmasked",
@@ -29,8 +30,16 @@ def append_fsc(output, frequencies, values, label):
     output.append(fsc)
 
 
-def write_fscs(curve, output):
-    """Append every curve of an FSCCurve to a SetOfFSCs; those that are nan, for want of a mask, are left out."""
+def write_fscs(curve, output, postprocess_star=None):
+    """Append every curve of an FSCCurve to a SetOfFSCs; those that are nan, for want of a mask, are left out.
+
+    Parameters
+    ----------
+    postprocess_star : path of the same as RELION keeps it; scipion-em-reliontomo's refinement of the CTF and its
+        polishing take that file, not the curves
+    """
+    if postprocess_star is not None:
+        output._postprocessStar = String(postprocess_star)
     for field, label in CURVES.items():
         values = getattr(curve, field)
         if np.any(np.isfinite(values)):

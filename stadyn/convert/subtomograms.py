@@ -10,6 +10,7 @@ taken as a tomogram of their own, without a file, whose origin is the box centre
 
 import os
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 from pwem.objects import Transform
@@ -108,7 +109,10 @@ def stand_in_tomograms(subtomograms):
 
 
 def _box_name(item):
-    return item.getVolName() if item._volName.hasValue() else f"box_{item.getObjId()}"
+    if not item._volName.hasValue():
+        return f"box_{item.getObjId()}"
+    name = item.getVolName()  # its tsId, or, from some packages, its file
+    return Path(name).stem if os.sep in name else name
 
 
 def _row(item, pixel_size, frame):

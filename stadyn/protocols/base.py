@@ -19,6 +19,7 @@ from pyworkflow.object import PointerList
 from pyworkflow.utils import Environ
 from tomo.protocols import ProtTomoBase
 
+from stadyn.convert.other_readers import reader_checks
 from stadyn.convert.particles import precedents, read_particle_input, write_particles_like
 from stadyn.convert.tomograms import read_tomograms
 from stadyn.core.errors import InputError
@@ -244,7 +245,7 @@ class StadynProtocol(NamesTomograms, WaitsForInputs, StopsItsOrphans, ReadableHe
         required = [name for name, param in self._definition.iterPointerParams() if self._isRequired(name, param)]
         if any(self._isEmpty(name) for name in required):
             return validation_errors(*self._formChecks())  # the host itself says which are empty
-        return validation_errors(*self._formChecks(), *self._checks())
+        return validation_errors(*self._formChecks(), *reader_checks(self), *self._checks())
 
     def _isRequired(self, name, param):
         return not param.allowsNull.get() and self.evalParamCondition(name)

@@ -146,7 +146,7 @@ class StadynProtPostprocess(StadynProtocol):
         )
         curve = read_result(self.resultPath(JOB, "fsc.npz"), FSCCurve)
         fscs = self.createSet(SetOfFSCs)
-        write_fscs(curve, fscs)
+        write_fscs(curve, fscs, self.resultPath(JOB, "postprocess.star"))
         sources = ["inputMap"] + (["inputMask"] if self.given("inputMask") else [])
         final = volume_from_file(self.resultPath(JOB, "postprocess.mrc"), pixel_size)
         mask = mask_from_file(self.resultPath(JOB, "mask.mrc"), pixel_size)

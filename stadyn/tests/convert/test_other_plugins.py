@@ -5,17 +5,23 @@ import json
 from types import SimpleNamespace
 
 import numpy as np
+import pwem
 import pytest
 from pwem.objects import Transform
 from scipy.spatial.transform import Rotation
-from tomo.constants import SCIPION, TR_EMAN
+from tomo.constants import SCIPION, TR_DYNAMO, TR_EMAN
+from tomo.objects import SetOfSubTomograms, SubTomogram
+from tomo.utils import scaleTrMatrixShifts
 
+from stadyn.convert.coordinates import write_coordinates
 from stadyn.convert.particles import read_particle_input, write_particles_like
 from stadyn.io.mrc import write_volume
+from stadyn.protocols import StadynProtAverage
+from stadyn.tests.protocols.project import configured, new_project
 
 from . import foreign
-from .foreign import PIXEL, N, assert_poses, plugin, sizes
-from .sets import reopened
+from .foreign import BINNED, PIXEL, N, assert_poses, plugin, sizes
+from .sets import new_coordinates, reopened
 
 tomograms, table, coordinates, subtomograms = (
     foreign.tomograms, foreign.table, foreign.coordinates, foreign.subtomograms
@@ -110,3 +116,103 @@ class TestEman:
             np.testing.assert_allclose(box + shift, moved.positions[i], atol=1e-4)
             np.testing.assert_allclose(matrix[:3, :3].T, moved.rotations[i], atol=1e-6)
             assert row["score"] == pytest.approx(-moved.cc[i], abs=1e-6)
+
+
+class TestDynamo:
+    """scipion-em-dynamo."""
+
+    @pytest.fixture(autouse=True)
+    def installed(self):
+        plugin("dynamo")
+
+    def test_table_that_it_writes(self, tmp_path, subtomograms, table):
+        from dynamo.convert.convert import writeDynTable
+
+        with open(tmp_path / "written.tbl", "w") as file:
+            writeDynTable(file, subtomograms)
+        rows = np.loadtxt(tmp_path / "written.tbl")
+        to_reference = Rotation.from_euler("zxz", rows[:, 6:9], degrees=True).as_matrix()
+        positions = rows[:, 23:26] + rows[:, 3:6] * BINNED / PIXEL  # shifts are pixels of the boxes; no one pixel
+        assert_poses(positions, np.swapaxes(to_reference, 1, 2), table, atol=2e-3)  # three decimals
+        np.testing.assert_array_equal(rows[:, 13:15], [[-45, 60]] * N)
+
+    def test_extracted_subtomograms(self, tmp_path, coordinates, table):
+        output = SetOfSubTomograms.create(str(tmp_path))  # as the end of their extraction registers them
+        output.setSamplingRate(BINNED)
+        output.setCoordinates3D(coordinates)
+        for item in coordinates.iterCoordinates():
+            particle = SubTomogram()
+            path = tmp_path / f"particle_{item.getObjId():06d}.mrc"
+            write_volume(path, np.ones((8, 8, 8), np.float32), BINNED)
+            particle.setFileName(str(path))
+            particle.setVolName(item.getVolume().getFileName())
+            particle.setSamplingRate(BINNED)
+            particle.setCoordinate3D(item)
+            transform = Transform()
+            transform.setMatrix(scaleTrMatrixShifts(item.getMatrix().copy(), PIXEL / BINNED))
+            particle.setTransform(transform, convention=TR_DYNAMO)
+            output.append(particle)
+        output = reopened(output)
+        output.setCoordinates3D(coordinates)
+        found = read_particle_input(output).table
+        assert_poses(found.positions, found.rotations, table)
+
+
+READERS = [
+    ("dynamo", "DynamoImportSubtomos", "misreads Dynamo's tables"),
+    ("dynamo", "ProtImportCoordinates3D", "misreads Dynamo's tables"),
+    ("gapstop", "ProtGapStopExtractCoords", "misreads motive lists"),
+    ("pytom_tm", "ProtPytomExtractCoordinates", "misreads PyTom's STAR files"),
+    ("reliontomo", "ProtImportCoordinates3DFromStar", "misreads offsets of RELION 4"),
+]
+
+
+class TestReaders:
+    """Poses that the reader of another plugin turns are refused, also behind protocols of the host."""
+
+    @pytest.fixture
+    def project(self, request):
+        return new_project(f"readers-{abs(hash(request.node.name))}")
+
+    @staticmethod
+    def with_shifts(folder, tomograms, table):
+        """Coordinates whose matrices turn and shift."""
+        plain, output = (new_coordinates(folder, tomograms, PIXEL, suffix=name) for name in ("_plain", "_shifted"))
+        write_coordinates(table, plain, tomograms)
+        for item in plain.iterItems():
+            shifted = item.clone()
+            matrix = shifted.getMatrix()
+            matrix[:3, 3] = 1, 2, 3
+            shifted.setMatrix(matrix)
+            output.append(shifted)
+        return output
+
+    @staticmethod
+    def refusals(project, source, words):
+        average = configured(project, StadynProtAverage, inputParticles=(source, "particles"), boxSize=40.0)
+        return [error for error in average.validate() if words in error]
+
+    @staticmethod
+    def filled(project, name, values, output):
+        """A protocol with `output` as if it had run."""
+        protocol = configured(project, pwem.Domain.getProtocols()[name], **values)
+        project.saveProtocol(protocol)
+        protocol._defineOutputs(particles=output)
+        protocol._store()
+        return protocol
+
+    @pytest.mark.parametrize("module, name, words", READERS)
+    def test_refused(self, tmp_path, project, tomograms, table, module, name, words):
+        plugin(module)
+        output = self.with_shifts(tmp_path, tomograms, table)
+        reader = self.filled(project, name, {}, output)
+        if name == "ProtImportCoordinates3D":
+            assert not self.refusals(project, reader, words)  # not of a table of Dynamo
+            reader.importFrom.set(reader._getImportChoices().index("dynamo"))
+        moved = self.filled(project, "ProtTomoExtractCoords", {"inputSubTomos": (reader, "particles")}, output)
+        assert len(self.refusals(project, reader, words)) == len(self.refusals(project, moved, words)) == 1
+
+    def test_what_is_read_well_is_taken(self, tmp_path, project, tomograms, coordinates):
+        plugin("reliontomo")
+        reader = self.filled(project, "ProtImportCoordinates3DFromStar", {}, coordinates)  # no offsets among them
+        assert not self.refusals(project, reader, "misreads")

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Particles through scipion-em-reliontomo, where it is installed: as RELION reads what it writes, and back."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from emtable import Table
+from pwem.objects import SetOfFSCs
 from scipy.spatial.transform import Rotation
 from tomo.constants import SCIPION
 
 from stadyn.convert.coordinates import read_particles
+from stadyn.convert.fscs import CURVES, write_fscs
 from stadyn.convert.particles import read_particle_input, write_particles_like
 from stadyn.core.errors import InputError
 
@@ -226,3 +230,15 @@ class TestRelion:
         assert_poses(found.positions, found.rotations, table)
         np.testing.assert_array_equal(found.classes, table.classes)
         np.testing.assert_array_equal(found.half, table.half if with_halves else 0)
+
+    def test_postprocessed_curves_name_their_file(self, tmp_path):
+        from reliontomo.protocols.protocol_base_per_part_per_tilt import ProtRelionPerParticlePerTiltBase
+
+        values = np.linspace(1, 0.1, 5)
+        curve = SimpleNamespace(frequency=np.linspace(0.01, 0.05, 5), **dict.fromkeys(CURVES, values))
+        (tmp_path / "postprocess.star").write_text("data_fsc")
+        for star in (str(tmp_path / "postprocess.star"), None):
+            output = SetOfFSCs.create(str(tmp_path), suffix=f"_{star is None}")
+            write_fscs(curve, output, star)
+            protocol = SimpleNamespace(inFsc=SimpleNamespace(get=lambda found=output: found))
+            assert ProtRelionPerParticlePerTiltBase._getPostProcessStar(protocol) == star

@@ -259,3 +259,16 @@ def sorted_items(items):
 def test_an_empty_set_is_refused(tmp_path):
     with pytest.raises(InputError, match="empty"):
         read_particle_input(SetOfSubTomograms.create(str(tmp_path)))
+
+
+def test_boxes_named_by_the_file_of_their_tomogram_have_its_name(tmp_path):
+    output = SetOfSubTomograms.create(str(tmp_path))
+    output.setSamplingRate(BINNED)
+    for number in range(4):  # as the extraction of scipion-em-dynamo and -emantomo writes them
+        write_volume(tmp_path / f"{number}.mrc", np.ones((8, 8, 8), np.float32), BINNED)
+        item = SubTomogram(location=str(tmp_path / f"{number}.mrc"))
+        item.setVolName(f"Runs/000123_Import/extra/ts_{number % 2}.mrc")
+        output.append(item)
+    found = read_particle_input(reopened(output))
+    assert found.table.tomogram_ids.tolist() == ["ts_0", "ts_1", "ts_0", "ts_1"]
+    assert [tomogram.id for tomogram in found.tomograms] == ["ts_0", "ts_1"]
