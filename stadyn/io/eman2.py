@@ -16,6 +16,7 @@ from stadyn.core.particles import ParticleTable
 
 from .aside import read_text, written_aside
 from .particle_files import ParticleFile, check_some, proper_rotations
+from .particle_places import rescaled
 
 HEADER = "#LSX"
 NOTE = (
@@ -171,7 +172,7 @@ def _placed(path, names, coordinates, stated, context, messages):
     stated : float, Å of the pixels of the unbinned images, which the coordinates count; 0 where the file is silent,
         then the option, else the tomograms' own
     """
-    positions, sizes = np.array(coordinates, float), {}
+    positions, sizes, changes = np.array(coordinates, float), {}, {}
     for name in np.unique(names).tolist():
         rows, middle = names == name, _middle(path, name, context)
         listed, counted = context.tomogram(name).pixel_size, stated or context.pixel_size
@@ -184,8 +185,9 @@ def _placed(path, names, coordinates, stated, context, messages):
             sizes[name] = own
         if counted and abs(counted / own - 1) > 1e-4:
             positions[rows] *= counted / own
-            messages.append(f'positions in tomogram "{name}" were brought from {counted:.6g} to {own:.6g} Å a pixel')
+            changes[name] = (counted, own)
         positions[rows] += middle
+    messages += rescaled(changes)
     return positions, sizes
 
 

@@ -120,11 +120,15 @@ class Context:
         return numbers | {name: next(free) for name in sorted(names) if name not in numbers}
 
     def known_pixel_sizes(self, names, stated):
-        """dict id -> Å: what the file states, else the option, else the list; InputError where two disagree."""
+        """dict id -> Å: what the file states, else the option, else the list; InputError where two disagree.
+
+        RELION's list, which names no files, says the pixels of the tilt series: positions in a table that does not say
+        which it counts are as a rule those of a binned tomogram.
+        """
         sizes = {}
         for name in names:
             listed = self.tomogram(name)
-            size = stated.get(name) or self.pixel_size or (listed.pixel_size if listed else None)
+            size = stated.get(name) or self.pixel_size or (listed.pixel_size if listed and listed.path else None)
             if size and self.pixel_size and abs(size / self.pixel_size - 1) > 0.01:
                 raise InputError(
                     f'tomogram "{name[:80]}" has {size:.4g} Å a pixel in the file, not the {self.pixel_size:.4g} '

@@ -30,17 +30,33 @@ def whole_and_rest(positions):
 
 def with_pixel_sizes(file, targets):
     """The same particles with positions in pixels of `targets` (id -> Å), and a message for each change of scale."""
-    positions, messages = file.particles.positions.copy(), []
+    positions, changes = file.particles.positions.copy(), {}
     for name in file.tomogram_ids():
         own, target = file.pixel_sizes.get(name), targets.get(name)
         if own and target and abs(own / target - 1) > 1e-4:
             positions[file.particles.tomogram_ids == name] *= own / target
-            messages.append(f'positions in tomogram "{name}" were brought from {own:.6g} to {target:.6g} Å a pixel')
-    if not messages:
+            changes[name] = (own, target)
+    if not changes:
         return file
     sizes = {**file.pixel_sizes, **{name: targets[name] for name in file.tomogram_ids() if name in targets}}
     particles = file.particles.replace(positions=positions)
-    return replace(file, particles=particles, pixel_sizes=sizes, messages=(*file.messages, *messages))
+    return replace(file, particles=particles, pixel_sizes=sizes, messages=(*file.messages, *rescaled(changes)))
+
+
+def rescaled(changes):
+    """A sentence for each pair of pixel sizes in `changes`, dict tomogram id -> (Å before, Å after)."""
+    names_of = {}
+    for name, pair in changes.items():
+        names_of.setdefault(pair, []).append(name)
+    return tuple(
+        f"positions in {_listed(names)} were brought from {own:.6g} to {target:.6g} Å a pixel"
+        for (own, target), names in names_of.items()
+    )
+
+
+def _listed(names):
+    """One tomogram by its name, more by their number and the first."""
+    return f'tomogram "{names[0]}"' if len(names) == 1 else f'{len(names)} tomograms ("{names[0]}" is the first)'
 
 
 def outside(file, context):

@@ -47,7 +47,7 @@ def read_peet(path, context):
     columns, messages = Columns(path, _read_csv(path)), []
     model = _model_of(path)
     if not model.is_file():
-        raise InputError(f"{path} needs the IMOD model of its particles beside it: copy it there as {model.name}")
+        raise InputError(f"{path} needs the IMOD model of its particles beside it: copy it there as {path.stem}.mod")
     points = read_model(model)[0]
     if len(columns) != len(points):
         raise InputError(f"{path} lists {len(columns)} particles, {model} {len(points)} points: give those of one run")

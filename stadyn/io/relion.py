@@ -121,8 +121,9 @@ def write_relion(path, file, context, version=5):
     }
     write_star(path, {"optics": optics, "particles": particles})
     renamed = {name: new for name, new in own.items() if name != new}
-    notes = [f'tomogram "{name}" was written as "{new}", as the list has it' for name, new in renamed.items()]
-    return (*file.lost(f"RELION {version}", KEPT), *notes)
+    first = next(iter(renamed.items()), None)
+    note = (f'{len(renamed)} tomograms are called as in the list: "{first[0]}" is "{first[1]}"',) if renamed else ()
+    return (*file.lost(f"RELION {version}", KEPT), *note)
 
 
 def _relion_name(name, context):

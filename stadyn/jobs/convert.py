@@ -3,6 +3,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from stadyn.core.errors import InputError
@@ -70,6 +71,8 @@ def convert(source, target, from_format=None, to_format=None, tomograms=None, pi
     from_format = from_format or format_of(source)
     context = numbered_context(source, from_format, Context(listed, pixel_size, **reading))
     file = read_particles(source, from_format, context)
+    if set(file.tomogram_ids()) <= set(file.pixel_sizes):  # positions may have been brought to the list's since
+        context = replace(context, pixel_size=None)
     messages = (*file.messages, *outside(file, context), *write_particles(target, file, to_format, context))
     print(f"{len(file.particles)} particles of {len(file.tomogram_ids())} tomograms written to {target}", flush=True)
     return messages

@@ -47,8 +47,10 @@ def test_two_iterations_of_a_peet_run_are_not_read_as_twice_the_particles(tmp_pa
         read_particles(tmp_path)
     assert len(read_particles(second).particles) == 1
     (tmp_path / "TS_01.mod").unlink()
-    with pytest.raises(InputError, match="needs the IMOD model of its particles beside it: copy it there as TS_01.mod"):
+    with pytest.raises(InputError, match="needs the IMOD model of .* copy it there as TS_01_MOTL_Tom1_Iter1.mod"):
         read_particles(first)
+    write_model(tmp_path / "TS_01_MOTL_Tom1_Iter1.mod", np.array([[1.5, 2.5, 3.0]]))
+    np.testing.assert_allclose(read_particles(first).particles.positions, [[1.5, 1.75, 3.75]])
 
 
 def em_file(path, array, kind="<f4"):

@@ -93,6 +93,18 @@ def test_the_list_beside_a_table_goes_before_the_order_of_relions_tomograms(lab,
     np.testing.assert_allclose(block["rlnCenteredCoordinateXAngst"], [(100 - 2000) * 1.35, (101 - 2000) * 1.35])
 
 
+def test_pixels_of_a_table_are_not_taken_for_those_of_relions_tilt_series(lab):
+    """Dynamo's tables are of binned tomograms as a rule, and seldom say so."""
+    (lab / "tomograms.star").write_text(TOMOGRAMS_STAR)
+    with pytest.raises(InputError, match='tomogram "TS_A" has no pixel size, which .* needs: give it .--pixel-size.'):
+        convert(lab / "run.tbl", lab / "out.star", None, "relion5", lab / "tomograms.star")
+    messages = convert(lab / "run.tbl", lab / "out.star", None, "relion5", lab / "tomograms.star", 13.5)
+    assert 'positions in 2 tomograms ("TS_A" is the first) were brought from 13.5 to 1.35 Å a pixel' in messages
+    block = read_star(lab / "out.star")["particles"]
+    centred = [100 * 13.5 - 2000 * 1.35, 101 * 13.5 - 2000 * 1.35]
+    np.testing.assert_allclose(block["rlnCenteredCoordinateXAngst"], centred)
+
+
 def test_relions_tomograms_do_not_number_a_table(lab):
     (lab / "tomograms.star").write_text(TOMOGRAMS_STAR)
     (lab / "run.doc").unlink()

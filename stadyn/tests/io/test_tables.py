@@ -152,7 +152,7 @@ def test_other_pixel_sizes_are_brought_to_those_of_the_tomograms(tmp_path, plant
     back = read_particles(path, None, binned)
     np.testing.assert_allclose(back.particles.positions, planted.particles.positions / 2, atol=1e-6)
     assert back.pixel_sizes == {"TS_01": 10.8, "TS_07": 10.8}
-    assert sum("from 5.4 to 10.8 Å a pixel" in m for m in back.messages) == 2
+    assert sum("2 tomograms" in m and "from 5.4 to 10.8 Å a pixel" in m for m in back.messages) == 1
 
 
 def test_pixel_size_that_contradicts_the_file_is_refused(tmp_path, planted):
