@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from stadyn.core.averaging import finish
 from stadyn.core.errors import InputError
@@ -91,6 +92,7 @@ def run_settings(settings, launcher=None):
     if engine == "fast":
         print("fast engine: ranges and limits of the rounds count, samplings and refine levels do not", flush=True)
     with ExitStack() as stack:
+        stack.enter_context(threadpool_limits(1))  # the bits must not depend on the processors that a node shows
         crew = None
         if chunks:
             launcher = launcher or Processes(exchange_folder(work.output), settings.get("submit"))

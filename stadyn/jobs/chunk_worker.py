@@ -10,6 +10,8 @@ import os
 import threading
 import time
 
+from threadpoolctl import threadpool_limits
+
 from stadyn.core.crew import LocalCrew
 from stadyn.core.errors import InputError
 from stadyn.core.passes import GLOBAL
@@ -37,7 +39,8 @@ def run(args):
     """Work until the alignment ends."""
     settings = read_settings(args.settings, required=("exchange",))
     exchange = Exchange(settings.pop("exchange"))
-    Worker(settings, exchange, args.worker, args.session).serve()
+    with threadpool_limits(1):  # the bits must not depend on the processors that a node shows
+        Worker(settings, exchange, args.worker, args.session).serve()
 
 
 class Worker:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from threadpoolctl import threadpool_limits
 
 from stadyn.__main__ import main
 from stadyn.core.errors import InputError
@@ -90,6 +91,12 @@ def test_chunks_that_divide_the_strands_give_the_bits_of_one_process(tmp_path, w
     align.run_settings({**whole, "output": str(tmp_path), "chunks": number}, launcher=Threads())
     assert_same(whole["output"], tmp_path)
     assert not (tmp_path / "chunks").exists()
+
+
+def test_the_bits_do_not_depend_on_the_processors_that_a_node_shows(tmp_path, whole):
+    with threadpool_limits(3):
+        align.run_settings({**whole, "output": str(tmp_path)})
+    assert_same(whole["output"], tmp_path)
 
 
 def test_another_number_of_chunks_gives_the_same_but_for_rounding(tmp_path, whole, planted):
