@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Averages in files as Scipion's objects, and maps of any Scipion class as files."""
 
+import os
+import zlib
+from pathlib import Path
+
 from pwem.objects import Volume, VolumeMask
 from tomo.objects import AverageSubTomogram
 
 from stadyn.core.errors import InputError
-from stadyn.io.mrc import read_header
+from stadyn.io.mrc import read_header, read_volume, write_volume
 
 from .subtomograms import project_path
 from .tomograms import volume_path
+
+TOLERANCE = 0.01
+"""Part of a pixel size by which a header may differ from it: they are written with few digits."""
 
 
 def average_from_file(path, pixel_size, half_maps=None, tomogram_id=None):
@@ -53,14 +60,36 @@ def mask_from_file(path, pixel_size):
 def map_path(volume):
     """(absolute path, pixel size in Å, (z, y, x) shape) of any single map of Scipion.
 
-    Raises InputError for a map without file or pixel size, or one volume of a stack.
+    Raises InputError for a map without file or pixel size, one whose header says another, or one volume of a stack.
     """
     path = volume_path(volume)
     if not volume.getSamplingRate():
         raise InputError(f"map {path} has no pixel size: import it again with one")
     if volume.getIndex() > 1:
         raise InputError(f"map {path} is volume {volume.getIndex()} of a stack: give it in a file of its own")
-    return path, float(volume.getSamplingRate()), read_header(path).shape
+    header, pixel_size = read_header(path), float(volume.getSamplingRate())
+    if not _says_nothing(header) and abs(header.pixel_size - pixel_size) > TOLERANCE * pixel_size:
+        raise InputError(
+            f"map {path} states {header.pixel_size:.4g} Å a pixel in its header, not {pixel_size:.4g} as in Scipion: "
+            "import it with that pixel size, or correct the header (IMOD: alterheader)"
+        )
+    return path, pixel_size, header.shape
+
+
+def map_for_jobs(volume, folder):
+    """The path of a map whose header says the pixel size that Scipion knows: its own, or that of a copy in `folder`."""
+    path, pixel_size, _ = map_path(volume)
+    if not _says_nothing(read_header(path)) or pixel_size == 1.0:
+        return path
+    copy = os.path.abspath(os.path.join(folder, f"{Path(path).stem}_{zlib.crc32(path.encode()):08x}.mrc"))
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    write_volume(copy, read_volume(path), pixel_size)
+    return copy
+
+
+def _says_nothing(header):
+    """0 or 1 Å is what programs write into a header when they do not know; EM files have little else."""
+    return header.pixel_size in (0.0, 1.0)
 
 
 def average_paths(averages):

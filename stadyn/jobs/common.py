@@ -185,19 +185,8 @@ class Work:
         for tomogram_id in sorted(set(self.table.tomogram_ids)):
             tomogram = self.tomograms[tomogram_id]
             volumes[tomogram_id] = open_volume(tomogram.path)
-            if max(volumes[tomogram_id].shape) < self.box_px:
-                raise InputError(
-                    f"a box of {self.box_px} px is larger than tomogram {tomogram.path}"
-                    f" ({volumes[tomogram_id].shape[::-1]} px): choose a smaller box"
-                )
             rows = self.table.tomogram_ids == tomogram_id
-            outside = ~inside(volumes[tomogram_id].shape, self.table.positions[rows])
-            if outside.any():
-                raise InputError(
-                    f"{int(outside.sum())} particles lie outside tomogram {tomogram.path}, the first at"
-                    f" {np.round(self.table.positions[rows][outside][0], 1).tolist()} px:"
-                    " check pixel size, binning and axis order of the coordinates"
-                )
+            check_room(tomogram, volumes[tomogram_id].shape, self.table.positions[rows], self.box_px)
         return TomogramSource(volumes, self.tomograms)
 
     def groups(self):
@@ -260,6 +249,22 @@ class Work:
             label=f"stadyn average of {average.n} particles, data contrast {note}",
         )
         return path
+
+
+def check_room(tomogram, shape, positions, box_px):
+    """InputError for a box that is larger than a tomogram of `shape` (z, y, x), or positions (n, 3) outside of it."""
+    if max(shape) < box_px:
+        raise InputError(
+            f"a box of {box_px} px is larger than tomogram {tomogram.path} ({tuple(shape)[::-1]} px): choose a smaller"
+            " box"
+        )
+    outside = ~inside(shape, positions)
+    if outside.any():
+        raise InputError(
+            f"{int(outside.sum())} particles lie outside tomogram {tomogram.path}, the first at"
+            f" {np.round(positions[outside][0], 1).tolist()} px:"
+            " check pixel size, binning and axis order of the coordinates"
+        )
 
 
 def box_pixels(box_angst, pixel_size):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Steps 3, 4, 5, 7 and 8: the alignment of particles to a reference, in rounds."""
 
-import os
 from enum import Enum
 
 import numpy as np
@@ -34,6 +33,7 @@ from .forms import (
     add_seed,
     add_viewing_lowpass,
 )
+from .postprocess import half_map_paths
 from .rounds import add_rounds, rounds_of
 from .words import counted, listed
 
@@ -151,7 +151,7 @@ class StadynProtAlign(StadynProtocol):
             seed=self.seed.get(),
             fmin=self.fmin.get(),
             reference=self._reference(particles.table),
-            mask=map_path(mask)[0] if mask else None,
+            mask=self.mapFile(mask) if mask else None,
             engine=ENGINES[self.engine.get()],
             score=SCORES[self.score.get()],
             reference_filter=REFERENCE_FILTERS[self.referenceFilter.get()],
@@ -203,11 +203,10 @@ class StadynProtAlign(StadynProtocol):
         if isinstance(reference, SetOfAverageSubTomograms):
             return self._referencePerTomogram(average_paths(reference), table)
         if self.groups != PER_HALF:
-            return {"*": map_path(reference)[0]}
+            return {"*": map_path(reference)[0] if table is None else self.mapFile(reference)}
         if not reference.hasHalfMaps():
             raise InputError("both halves would start from one reference: leave it empty, or give one with half-maps")
-        paths = [path.strip() for path in reference.getHalfMaps().split(",")]
-        return {half: os.path.abspath(path) for half, path in zip(HALVES, paths, strict=True)}
+        return dict(zip(HALVES, half_map_paths(reference), strict=True))
 
     def _referencePerTomogram(self, paths, table):
         if self.groups != PER_TOMOGRAM:
@@ -220,14 +219,16 @@ class StadynProtAlign(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [self.checkTomograms, self._chosen, lambda: self._reference(None), self._checkMask]
+        return [self.checkTomograms, self._checkChosen, lambda: self._reference(None)]
 
     def _formChecks(self):
         return [lambda: rounds_of(self, 1.0), lambda: check_chunks(self)]
 
-    def _checkMask(self):
-        if self.given("inputMask") is not None:
-            map_path(self.given("inputMask"))
+    def _checkChosen(self):
+        particles = self._chosen()
+        self.checkCrops(particles)
+        if self.groups == PER_HALF:
+            check_halves(particles.table)
 
     def _warnings(self):
         return when_known(self, ["inputParticles"], self._costs)

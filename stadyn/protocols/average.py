@@ -109,7 +109,7 @@ class StadynProtAverage(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [self.checkTomograms]
+        return [self.checkTomograms, self.checkCrops]
 
     def _formChecks(self):
         return [symmetry_check(self.symmetry.get())]

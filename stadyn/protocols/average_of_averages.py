@@ -86,7 +86,7 @@ class StadynProtAverageOfAverages(StadynProtocol):
             box_angst=read_header(particles.boxes.paths[0]).shape[0] * pixel_size,
             engine=ENGINES[self.engine.get()],
             rounds=rounds_of(self, pixel_size),
-            mask=map_path(mask)[0] if mask else None,
+            mask=self.mapFile(mask) if mask else None,
             seed=self.seed.get(),
             fmin=self.fmin.get(),
         )

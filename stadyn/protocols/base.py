@@ -21,7 +21,6 @@ from tomo.protocols import ProtTomoBase
 
 from stadyn.convert.other_readers import reader_checks
 from stadyn.convert.particles import precedents, read_particle_input, write_particles_like
-from stadyn.convert.tomograms import read_tomograms
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
 from stadyn.core.resample import inside
@@ -29,6 +28,7 @@ from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import read_settings, write_json
 
 from .forms import ReadableHelp
+from .input_checks import ChecksInputs, map_checks, wrong_classes
 from .kept_sets import damaged_inputs
 from .links import NamesTomograms, WaitsForInputs
 from .orphans import StopsItsOrphans
@@ -59,7 +59,9 @@ def grouped_paths(folder, groups, prefix="average_", suffix=".mrc"):
     return {group: os.path.join(folder, f"{prefix}{group}{suffix}") for group in groups}
 
 
-class StadynProtocol(NamesTomograms, WaitsForInputs, StopsItsOrphans, ReadableHelp, EMProtocol, ProtTomoBase):
+class StadynProtocol(
+    NamesTomograms, WaitsForInputs, StopsItsOrphans, ReadableHelp, ChecksInputs, EMProtocol, ProtTomoBase
+):
     """Base of every protocol here; a subclass defines the form, the steps, and what `_checks`.
 
     Members for subclasses
@@ -109,12 +111,6 @@ class StadynProtocol(NamesTomograms, WaitsForInputs, StopsItsOrphans, ReadableHe
         source = self.given(name)
         tomograms = precedents(source) if hasattr(source, "iterCoordinates") else source
         return float((source if tomograms is None else tomograms).getSamplingRate())
-
-    def checkTomograms(self, name="inputParticles"):
-        """InputError unless the tomograms behind a pointer to particles are there, with their tilt range."""
-        tomograms = precedents(self.given(name))
-        if tomograms is not None:
-            read_tomograms(tomograms)
 
     # ----- jobs
 
@@ -245,7 +241,8 @@ class StadynProtocol(NamesTomograms, WaitsForInputs, StopsItsOrphans, ReadableHe
         required = [name for name, param in self._definition.iterPointerParams() if self._isRequired(name, param)]
         if any(self._isEmpty(name) for name in required):
             return validation_errors(*self._formChecks())  # the host itself says which are empty
-        return validation_errors(*self._formChecks(), *reader_checks(self), *self._checks())
+        checks = (*self._formChecks(), *reader_checks(self), *map_checks(self), *self._checks())
+        return wrong_classes(self) or validation_errors(*checks)
 
     def _isRequired(self, name, param):
         return not param.allowsNull.get() and self.evalParamCondition(name)

@@ -16,6 +16,7 @@ from stadyn.io.mrc import open_volume, read_volume
 
 from .base import StadynProtocol
 from .forms import MAP_CLASSES, add_input, add_number, add_particles, add_seed
+from .input_checks import check_turned
 
 REPORT = "geometry.txt"
 LARGEST_BOX = 256
@@ -109,12 +110,8 @@ class StadynProtCheckGeometry(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [self._checkOrientations, lambda: self._reference(self.pixelSize())]
+        return [lambda: check_turned(self.readInput()), lambda: self._reference(self.pixelSize())]
 
-    def _checkOrientations(self):
-        rotations = self.readInput().table.rotations
-        if np.allclose(rotations, np.eye(3)):
-            raise InputError(f"the {len(rotations)} particles have no orientations: give those of an alignment")
 
     def _methods(self):
         return ["Hand, contrast, axis order, scale and tilt range were checked against the map."]

@@ -121,7 +121,7 @@ class StadynProtCommonHeight(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [lambda: check_particles(self.given("inputParticles")), self._checkAverages]
+        return [lambda: check_particles(self.given("inputParticles")), self.checkTomograms, self._checkAverages]
 
     def _formChecks(self):
         return [symmetry_check(self.symmetry.get())]

@@ -16,6 +16,7 @@ from stadyn.core.symmetry import symmetry_order
 
 from .base import StadynProtocol, inside_tomograms
 from .forms import WRITTEN_BOX_HELP, add_box, add_number, add_particles, add_symmetry
+from .input_checks import check_turned
 from .ranges import symmetry_check
 
 
@@ -96,7 +97,7 @@ class StadynProtExpandLattice(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [self._checkCoordinates, lambda: self.checkTomograms()]
+        return [self._checkCoordinates, lambda: self.checkTomograms(), lambda: check_turned(self.readInput())]
 
     def _checkCoordinates(self):
         if precedents(self.given("inputParticles")) is None:

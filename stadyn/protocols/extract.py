@@ -3,6 +3,7 @@
 
 import os
 from collections import Counter
+from dataclasses import replace
 from enum import Enum
 
 import numpy as np
@@ -16,12 +17,15 @@ from stadyn.convert.subtomograms import write_subtomograms
 from stadyn.convert.tomograms import read_tomograms
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleBoxes
+from stadyn.core.resample import box_fits
 from stadyn.io.settings import read_settings
+from stadyn.jobs.common import box_pixels
 
 from .base import StadynProtocol
 from .cost_warnings import disk_warnings, when_known
 from .estimates import subtomogram_gigabytes
 from .forms import add_box, add_machine, add_number, add_particles
+from .input_checks import check_crops
 
 JOB = "subtomograms"
 
@@ -112,7 +116,15 @@ class StadynProtExtract(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [self._checkTomograms]
+        return [self._checkTomograms, self._checkBoxes]
+
+    def _checkBoxes(self):
+        particles = self.readInput()
+        check_crops(replace(particles, boxes=None), self.boxSize.get())
+        box_px = box_pixels(self.boxSize.get(), particles.tomograms[0].pixel_size)
+        places = particles.table.tomogram_ids, particles.table.positions
+        if not any(box_fits(t.shape, places[1][places[0] == t.id], box_px).any() for t in particles.tomograms):
+            raise InputError(f"a box of {box_px} px fits around no particle of the input: choose a smaller box")
 
     def _checkTomograms(self):
         tomograms = precedents(self.given("inputParticles"))

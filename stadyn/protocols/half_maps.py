@@ -115,7 +115,7 @@ class StadynProtHalfMaps(StadynProtocol):
             "even_to_odd",
             box_angst=self.boxSize.get(),
             reference={"*": odd},
-            mask=map_path(self.given("inputMask"))[0] if self.given("inputMask") else None,
+            mask=self.mapFile(self.given("inputMask")) if self.given("inputMask") else None,
             rounds=[asdict(half_map_round(self.symmetry.get(), self.maxShift.get(), self.lowpass.get()))],
             seed=self.seed.get(),
         )
@@ -166,7 +166,12 @@ class StadynProtHalfMaps(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [lambda: check_particles(self.given("inputParticles")), lambda: check_halves(self.readInput().table)]
+        return [lambda: check_particles(self.given("inputParticles")), self._checkHalves]
+
+    def _checkHalves(self):
+        particles = self.readInput()
+        self.checkCrops(particles)
+        check_halves(particles.table)
 
     def _formChecks(self):
         return [symmetry_check(self.symmetry.get())]

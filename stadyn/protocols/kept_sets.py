@@ -39,5 +39,6 @@ def _what_is_wrong(item):
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
             (count,) = database.execute(f'SELECT COUNT(*) FROM "{table}"').fetchone()
     except sqlite3.Error as error:
-        return f"is damaged ({error})"
+        # A set that nothing was ever appended to has no table yet: it is empty, which the checks say.
+        return None if "no such table" in str(error) and not item.getSize() else f"is damaged ({error})"
     return "is empty" if item.getSize() and not count else None

@@ -10,6 +10,7 @@ from stadyn.io.results import write_result
 
 from .base import StadynProtocol
 from .forms import add_number, add_particles
+from .input_checks import check_scored
 from .select_cc import check_particles
 
 HALF_NAMES = {0: "all", ODD: "odd", EVEN: "even"}
@@ -79,7 +80,7 @@ class StadynProtLatitudeFilter(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [lambda: check_particles(self.given("inputParticles"))]
+        return [lambda: check_particles(self.given("inputParticles")), lambda: check_scored(self.readInput())]
 
     def _summaryLines(self, figures):
         lines = [f"{figures['particles']:,} particles kept, {figures['excluded']} excluded."] if figures else []

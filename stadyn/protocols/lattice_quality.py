@@ -11,6 +11,7 @@ from stadyn.io.results import write_result
 
 from .base import StadynProtocol
 from .forms import add_number, add_particles, add_symmetry
+from .input_checks import check_turned
 from .ranges import symmetry_check
 
 RESULT = "lattice_quality.npz"
@@ -80,7 +81,7 @@ class StadynProtLatticeQuality(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [lambda: self.checkTomograms()]
+        return [lambda: self.checkTomograms(), lambda: check_turned(self.readInput())]
 
     def _formChecks(self):
         return [symmetry_check(self.symmetry.get())]

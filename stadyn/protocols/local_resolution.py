@@ -10,6 +10,7 @@ from stadyn.io.settings import read_settings
 
 from .base import StadynProtocol
 from .forms import CONTRASTS, add_contrast, add_half_maps, add_machine, add_mask, add_number, add_symmetry
+from .input_checks import check_mask_fits
 from .postprocess import half_map_paths, parse_b_factor
 from .ranges import symmetry_check
 
@@ -64,11 +65,11 @@ class StadynProtLocalResolution(StadynProtocol):
         self._insertFunctionStep(self.createOutputStep, needsGPU=False)
 
     def estimateStep(self):
-        words = [*half_map_paths(self.given("inputMap")), "--out", self.resultPath(JOB)]
+        words = [*half_map_paths(self.given("inputMap"), self.mapFile), "--out", self.resultPath(JOB)]
         words += ["--window", self._windowPx(), "--threshold", self.threshold.get(), "--symmetry", self.symmetry.get()]
         words += ["--contrast", CONTRASTS[self.contrast.get()], "--threads", self.numberOfThreads.get()]
         if self.given("inputMask"):
-            words += ["--mask", map_path(self.given("inputMask"))[0]]
+            words += ["--mask", self.mapFile(self.given("inputMask"))]
         if parse_b_factor(self.bFactor.get()) is not None:
             words.append(f"--b-factor={parse_b_factor(self.bFactor.get()):g}")
         self.runStadynCommand(JOB, *words)
@@ -100,6 +101,7 @@ class StadynProtLocalResolution(StadynProtocol):
     def _checkWindow(self):
         half_map_paths(self.given("inputMap"))
         _, pixel_size, shape = map_path(self.given("inputMap"))
+        check_mask_fits(self.given("inputMask"), shape, pixel_size)
         if not SMALLEST_WINDOW <= self._windowPx() <= shape[0] // 2:
             low, high = SMALLEST_WINDOW * pixel_size, shape[0] // 2 * pixel_size
             raise InputError(f"a window of {self.window.get():g} Å does not fit: choose {low:.0f} to {high:.0f} Å")

@@ -18,6 +18,7 @@ from stadyn.io.settings import read_settings
 
 from .base import StadynProtocol
 from .forms import CONTRASTS, add_contrast, add_half_maps, add_machine, add_mask, add_number, add_seed, add_symmetry
+from .input_checks import check_mask_fits
 from .ranges import symmetry_check
 
 JOB = "postprocess"
@@ -116,11 +117,11 @@ class StadynProtPostprocess(StadynProtocol):
         self._insertFunctionStep(self.createOutputStep, needsGPU=False)
 
     def postprocessStep(self):
-        words = [*half_map_paths(self.given("inputMap")), "--out", self.resultPath(JOB)]
+        words = [*half_map_paths(self.given("inputMap"), self.mapFile), "--out", self.resultPath(JOB)]
         words += ["--symmetry", self.symmetry.get(), "--contrast", CONTRASTS[self.contrast.get()]]
         words += ["--seed", self.seed.get(), "--threads", self.numberOfThreads.get()]
         if self.given("inputMask"):
-            words += ["--mask", map_path(self.given("inputMask"))[0]]
+            words += ["--mask", self.mapFile(self.given("inputMask"))]
         if self._bFactor() is not None:
             words.append(f"--b-factor={self._bFactor():g}")  # after a blank its sign would read as an option
         if self.lowpass.get() > 0:
@@ -167,7 +168,11 @@ class StadynProtPostprocess(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [lambda: half_map_paths(self.given("inputMap"))]
+        return [lambda: half_map_paths(self.given("inputMap")), self._checkMask]
+
+    def _checkMask(self):
+        _, pixel_size, shape = map_path(self.given("inputMap"))
+        check_mask_fits(self.given("inputMask"), shape, pixel_size)
 
     def _formChecks(self):
         return [symmetry_check(self.symmetry.get()), self._bFactor, self._checkMtf]
@@ -221,8 +226,8 @@ def _guinier_lines(figures):
     return [f"Guinier plot: {fitted:.0f} Å² between {coarse:.1f} and {fine:.1f} Å (r {r:.2f})."]
 
 
-def half_map_paths(volume):
-    """The absolute paths of the two half-maps of a Scipion map; InputError for one without."""
+def half_map_paths(volume, path_of=lambda half: map_path(half)[0]):
+    """The absolute paths of the two half-maps of a Scipion map, as `path_of` has them; InputError for one without."""
     if not isinstance(volume, Volume):
         raise InputError(f"a {volume.getClassName()} is no map: give a Volume or AverageSubTomogram with half-maps")
     halves = volume.getHalfMaps(asList=True) if volume.hasHalfMaps() else []
@@ -233,7 +238,7 @@ def half_map_paths(volume):
     paths = []
     for half in halves:
         probe.setFileName(half)
-        paths.append(map_path(probe)[0])
+        paths.append(path_of(probe))
     return paths
 
 

@@ -19,6 +19,9 @@ from .cost_warnings import particle_warnings, when_known
 from .estimates import points_on_spheres
 from .forms import WRITTEN_BOX_HELP, add_box, add_number, add_particles, add_random_azimuth, add_seed
 
+LARGEST_RMS = 0.1
+"""Of the distances from a surface, over its radius. Aligned particles: 0.002; those of all VLPs as one: 0.15."""
+
 
 class RefitSurfacesOutputs(Enum):
     coordinates = SetOfCoordinates3D
@@ -73,6 +76,9 @@ class StadynProtRefitSurfaces(StadynProtocol):
             raise InputError(
                 f"no VLP has {MIN_POINTS} particles to fit a surface to: give particles that know their VLP, or more"
             )
+        figures = [surface_figures(key, surface, sizes[key[0]]) for key, surface in surfaces.items()]
+        for surface in figures:
+            check_surface(surface)
         table = self._points(surfaces, sizes)
         table = table.select(inside_tomograms(table, particles.tomograms))
         pixel_size = tomograms.getSamplingRate()
@@ -82,7 +88,6 @@ class StadynProtRefitSurfaces(StadynProtocol):
         output.setBoxSize(2 * round(self.boxSize.get() / pixel_size / 2))
         write_coordinates(table, output, tomograms)
         self.defineOutput(RefitSurfacesOutputs.coordinates.name, output, "inputParticles")
-        figures = [surface_figures(key, surface, sizes[key[0]]) for key, surface in surfaces.items()]
         write_json(self.resultPath("surfaces.json"), figures)
         source = particles.table
         known = len(set(zip(source.tomogram_ids.tolist(), source.surface_ids.tolist(), strict=True)))
@@ -137,6 +142,16 @@ class StadynProtRefitSurfaces(StadynProtocol):
         if figures["unfitted"]:
             lines.append(f"{figures['unfitted']} VLPs have too few particles and were left out.")
         return lines
+
+
+def check_surface(figures):
+    """InputError for a surface that its particles do not lie on: they are of several VLPs, or not aligned."""
+    radius, rms = figures["radius_angst"], figures["rms_angst"]
+    if figures["least_radius_angst"] <= 0 or rms > LARGEST_RMS * radius:
+        raise InputError(
+            f"the {figures['particles']} particles of VLP {figures['vlp']} in {figures['tomogram']} lie {rms:.0f} Å "
+            f"off the surface of {radius:.0f} Å that fits best: say by their group which VLP each belongs to"
+        )
 
 
 def surface_figures(key, surface, pixel_size):

@@ -6,7 +6,7 @@ from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
 from tomo.objects import SetOfAverageSubTomograms, SetOfCoordinates3D, SetOfSubTomograms
 
-from stadyn.convert.averages import append_averages, map_path
+from stadyn.convert.averages import append_averages
 from stadyn.core.errors import InputError
 from stadyn.core.masks import sphere
 from stadyn.core.selection import CCThreshold
@@ -104,7 +104,7 @@ class StadynProtSelectCC(StadynProtocol):
 
     def _writeMask(self, pixel_size):
         if self.given("inputMask"):
-            return map_path(self.given("inputMask"))[0]
+            return self.mapFile(self.given("inputMask"))
         if self.maskRadius.get() == 0:
             return None
         box = 2 * max(1, round(self.boxSize.get() / pixel_size / 2))  # the job refuses a box that is too small
@@ -145,7 +145,7 @@ class StadynProtSelectCC(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [lambda: check_particles(self.given("inputParticles"))]
+        return [lambda: check_particles(self.given("inputParticles")), self.checkCrops]
 
     def _formChecks(self):
         return [symmetry_check(self.symmetry.get()), lambda: parse_thresholds(self.threshold.get())]

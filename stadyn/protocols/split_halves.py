@@ -80,6 +80,9 @@ class StadynProtSplitHalves(StadynProtocol):
         radius = self.exclusionRadius.get() / inputs[0].tomograms[0].pixel_size
         kept = table.select(exclude_within(table, radius))
         halves = split_halves(kept, SPLITS[self.splitBy.get()], self.seed.get())
+        if len(np.unique(halves.half)) < 2:
+            how = CHOICES[self.splitBy.get()]
+            raise InputError(f"all {len(halves)} particles fall into one half when split by {how}: split another way")
         write_result(self.resultPath("particles.npz"), halves)
         self.saveSummary(
             sets=len(inputs),

@@ -19,6 +19,7 @@ from stadyn.io.results import write_result
 from .base import StadynProtocol
 from .cost_warnings import particle_warnings, when_known
 from .forms import add_input, add_number, add_particles
+from .input_checks import check_turned
 from .ranges import symmetry_check
 from .unit_cells import HALF_SPACING, expected_particles, find_candidates, marker_file, typed_markers
 from .words import counted
@@ -152,7 +153,7 @@ class StadynProtSubboxing(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [self._checkMarkerFile, self._checkAverages]
+        return [self._checkMarkerFile, self.checkTomograms, lambda: check_turned(self.readInput()), self._checkAverages]
 
     def _formChecks(self):
         return [lambda: typed_markers(self), symmetry_check(self.cellSymmetry.get()), self._checkRadius]

@@ -11,7 +11,7 @@ from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
 from stadyn.core.tomograms import Tomogram
 from stadyn.host import failure
-from stadyn.protocols import StadynProtAlign, StadynProtAverage
+from stadyn.protocols import StadynProtAlign, StadynProtSelectCC
 from stadyn.protocols.base import inside_tomograms, validation_errors
 
 from .project import configured
@@ -26,12 +26,13 @@ def test_every_refusal_is_collected():
 
 
 def test_job_that_refuses_its_input_says_so_in_the_run(project, simulated):
-    protocol = configured(project, StadynProtAverage, inputParticles=(simulated, "coordinates"), boxSize=4000.0)
+    given = {"inputParticles": (simulated, "coordinates"), "threshold": "nowhere=0.2", "numberOfThreads": 1}
+    protocol = configured(project, StadynProtSelectCC, **given)
     project.launchProtocol(protocol, wait=True)
     assert protocol.isFailed()
-    assert "larger than tomogram" in protocol.getErrorMessage()
+    assert "a threshold is given for nowhere" in protocol.getErrorMessage()
     sentence, log = failure(protocol)
-    assert sentence.startswith("a box of 370 px is larger than tomogram") and log.endswith("run.stderr")
+    assert sentence.startswith("a threshold is given for nowhere, but the tomograms") and log.endswith("run.stderr")
 
 
 def test_figures_are_added_up_over_steps(simulated):

@@ -125,5 +125,5 @@ def test_halves_may_not_share_a_reference(project, simulated, oversampled):
         project, StadynProtAlign, inputParticles=(oversampled, "coordinates"), groups=2,
         inputReference=(simulated, "trueMap"),
     )
-    (error,) = protocol.validate()
-    assert "half-maps" in error
+    unsplit, shared = protocol.validate()
+    assert "not split into odd and even" in unsplit and "half-maps" in shared
