@@ -36,9 +36,10 @@ def write_dynamo(path, file, context):
         path, file.particles, context.numbers(names), file.wedges, sizes if len(sizes) == len(names) else None,
         context.shift(),
     )  # fmt: skip
+    messages = file.without_wedge("the table says that nothing is missing (ftype 0), correct columns 13 to 15")
     if file.particles.half.any() and file.particles.classes.any():
-        return ("Dynamo's class column holds the half-sets, so the classes have no place",)
-    return file.lost("Dynamo", KEPT)
+        return (*messages, "Dynamo's class column holds the half-sets, so the classes have no place")
+    return (*messages, *file.lost("Dynamo", KEPT))
 
 
 def read_dynamo_folder(path, context):

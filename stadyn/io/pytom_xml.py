@@ -91,7 +91,7 @@ def write_pytom(path, file, context):
         ]
     with written_aside(path) as aside:
         aside.write_text("\n".join([*lines, f"</{ROOT}>"]) + "\n", encoding="utf-8")
-    return file.lost("PyTom", KEPT)
+    return (*file.without_wedge("Angle1 and Angle2 were written as 0, correct them"), *file.lost("PyTom", KEPT))
 
 
 def _classes(names, messages):

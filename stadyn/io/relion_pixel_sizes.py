@@ -42,7 +42,8 @@ def stated_pixel_sizes(path, columns, optics, given, messages):
 
 def _of_optics(path, columns, optics, labels, given, messages):
     table = Columns(path, optics, "row of the optics")
-    numbers, groups = table.integers("rlnOpticsGroup"), columns.integers("rlnOpticsGroup", 1)
+    numbers = table.integers("rlnOpticsGroup")
+    groups = columns.integers("rlnOpticsGroup", int(numbers[0]) if len(numbers) == 1 else None)
     lacking = np.setdiff1d(groups, numbers)
     if len(lacking):
         raise InputError(f"{path} has particles of optics group {lacking[0]}, which its optics lack: add the group")

@@ -2,7 +2,7 @@
 """Particles in the file formats of the field: told apart by name and content, read and written through one door."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def read_particles(path, format_name=None, context=None, rescale=True):
     paths = _files_in(path, found) if Path(path).is_dir() and not whole_folder else [Path(path)]
     if name == "peet":
         check_peet_lists(paths)
-    files = [found.read(p, numbered_context(p, name, context)) for p in paths]
+    files = [_read(p, found, numbered_context(p, name, context)) for p in paths]
     file = _joined(files) if len(files) > 1 else files[0]
     listed = {name: context.tomogram(name) for name in file.tomogram_ids()}
     targets = {name: t.pixel_size for name, t in listed.items() if t is not None and t.pixel_size}
@@ -147,6 +147,14 @@ def format_for(path):
     if len(fitting) > 1:
         raise InputError(f"{path} may be {' or '.join(fitting)}: say which (--to)")
     return fitting[0]
+
+
+def _read(path, found, context):
+    """One file, with the missing wedges that the list of tomograms says where the file does not."""
+    file = found.read(path, context)
+    listed = {name: context.tomogram(name) for name in file.tomogram_ids()}
+    wedges = {name: t.wedge for name, t in listed.items() if t is not None and t.wedge is not None}
+    return replace(file, wedges=wedges | file.wedges)
 
 
 def _known(name):

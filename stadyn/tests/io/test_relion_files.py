@@ -193,3 +193,23 @@ def test_numbers_of_particles_in_their_names(tmp_path):
     read = read_particles(star(tmp_path / "b.star", labels, "A 1 2 3 A/7", "B 1 2 3 B/7"))
     assert read.particles.ids.tolist() == [1, 2]
     assert any("rlnTomoParticleName numbers those of each tomogram" in m for m in read.messages)
+
+
+def test_the_tilt_range_of_a_list_goes_into_the_table(tmp_path):
+    (tmp_path / "TS_01.star").write_text("data_TS_01\n\nloop_\n_rlnTomoNominalStageTiltAngle\n-45\n0\n60\n")
+    (tmp_path / "tomograms.star").write_text(
+        "data_global\n\nloop_\n_rlnTomoName\n_rlnTomoTiltSeriesStarFile\n_rlnTomoTiltSeriesPixelSize\n_rlnTomoSizeX\n"
+        "_rlnTomoSizeY\n_rlnTomoSizeZ\nTS_01 TS_01.star 2.0 400 300 200\nTS_02 none.star 2.0 400 300 200\n"
+    )
+    path = star(tmp_path / "a.star", ("rlnTomoName", *CENTRED), "TS_01 10 20 30", "TS_02 10 20 30")
+    messages = convert(path, tmp_path / "out.tbl", tomograms=tmp_path / "tomograms.star")
+    assert np.loadtxt(tmp_path / "out.tbl")[:, 12:15].tolist() == [[1, -45, 60], [0, 0, 0]]
+    assert any(m.startswith('1 tomograms, "TS_02" the first, have no known tilt range') for m in messages)
+    convert(path, tmp_path / "out.xml", tomograms=tmp_path / "tomograms.star")
+    assert 'Angle1="30" CutoffRadius="0.0" Angle2="45"' in (tmp_path / "out.xml").read_text()
+
+
+def test_the_only_optics_group_is_that_of_all_particles(tmp_path):
+    optics = "data_optics\n\nloop_\n_rlnOpticsGroup\n_rlnTomoTiltSeriesPixelSize\n3 1.35\n"
+    path = star(tmp_path / "a.star", ("rlnTomoName", *PIXELS), "TS_01 1 2 3", optics=optics)
+    assert read_particles(path).pixel_sizes == {"TS_01": 1.35}
