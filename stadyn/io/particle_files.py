@@ -42,7 +42,7 @@ class ParticleFile:
     def without_wedge(self, written):
         """A tuple of one sentence on the tomograms whose missing wedge is not known, `written` so, or of none."""
         names = [name for name in self.tomogram_ids() if name not in self.wedges]
-        return (f'{len(names)} tomograms, "{names[0]}" the first, have no known tilt range: {written}',) if names else ()
+        return (f'{len(names)} tomograms, "{names[0]}" the first, have no tilt range: {written}',) if names else ()
 
     def lost(self, title, kept):
         """A tuple of one sentence on the columns that say something and that a format lacks, or of none.

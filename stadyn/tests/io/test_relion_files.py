@@ -204,7 +204,7 @@ def test_the_tilt_range_of_a_list_goes_into_the_table(tmp_path):
     path = star(tmp_path / "a.star", ("rlnTomoName", *CENTRED), "TS_01 10 20 30", "TS_02 10 20 30")
     messages = convert(path, tmp_path / "out.tbl", tomograms=tmp_path / "tomograms.star")
     assert np.loadtxt(tmp_path / "out.tbl")[:, 12:15].tolist() == [[1, -45, 60], [0, 0, 0]]
-    assert any(m.startswith('1 tomograms, "TS_02" the first, have no known tilt range') for m in messages)
+    assert any(m.startswith('1 tomograms, "TS_02" the first, have no tilt range') for m in messages)
     convert(path, tmp_path / "out.xml", tomograms=tmp_path / "tomograms.star")
     assert 'Angle1="30" CutoffRadius="0.0" Angle2="45"' in (tmp_path / "out.xml").read_text()
 
