@@ -9,6 +9,7 @@ import numpy as np
 
 from .alignment import COARSE_RADIUS
 from .arrays import free_memory, in_parts, out_of_memory_errors
+from .errors import InputError
 from .fourier import OVERSAMPLING, band, half_cube_samples, places_in_half_cube
 from .reference import BallLines, ball_lines
 from .resample import box_coordinates, crop
@@ -107,6 +108,8 @@ def prepare(source, table, rows, box_px, high, low, with_cubes, xp=np, sampled=N
 
     `sampled`, if given, is what `sampled_coefficients` says of that tomogram; `empty` makes the
     arrays that the batch keeps, as ``xp.empty`` does.
+
+    Raises InputError for a box with voxels that are no numbers.
     """
     empty = empty or xp.empty
     tomogram = source.tomograms[table.tomogram_ids[rows[0]]]
@@ -121,8 +124,13 @@ def prepare(source, table, rows, box_px, high, low, with_cubes, xp=np, sampled=N
     def transform(part):
         boxes, centers[part] = source.boxes(table, rows[part], box_px)
         scales = np.empty((len(boxes), 1), np.float32)
-        for box, scale in zip(boxes, scales, strict=True):
+        for row, box, scale in zip(rows[part], boxes, scales, strict=True):
             mean, scale[:] = mean_and_scale(box)
+            if not np.isfinite(mean):
+                raise InputError(
+                    f"the box of particle {table.ids[row]} holds voxels that are NaN or infinite: write "
+                    f"{tomogram.path or tomogram.id} again without them"
+                )
             box -= np.float32(mean)
         boxes, scales = xp.asarray(boxes), xp.asarray(scales)
         data[part] = half_cube_samples(boxes, fine, k) * scales

@@ -98,6 +98,8 @@ def find_shells(volume, pixel_size, wedge, search=None, progress=None):
     Returns
     -------
     list of Shell
+
+    Raises InputError for a tomogram that is too small, constant, or holds voxels that are no numbers.
     """
     search = search or ShellSearch()
     factor = max(1, int(VOXEL_ANGST / pixel_size + 0.3))
@@ -107,6 +109,9 @@ def find_shells(volume, pixel_size, wedge, search=None, progress=None):
             f"tomogram of {' x '.join(map(str, volume.shape[::-1]))} pixels of {pixel_size:g} Å is too small to look "
             "for shells in: check the pixel size"
         )
+    if not np.isfinite(binned).all() or binned.max() == binned.min():
+        wrong = "voxels that are NaN or infinite" if not np.isfinite(binned).all() else "one value only"
+        raise InputError(f"the tomogram holds {wrong}: write it again")
     filters = _Filters(binned, factor * pixel_size, wedge, search)
     score, radius = filters.best_responses(progress)
     images = [filters.image(sd) for sd in REFINE_ANGST]

@@ -242,6 +242,11 @@ class Work:
     def write_average(self, group, average, note=""):
         """`average_<group>.mrc` in the output folder, contrast of the data; returns its path."""
         path = self.output / f"average_{group}.mrc"
+        if not average.volume.any():
+            raise InputError(
+                f"the average of the {average.n} particles of group {group} is empty, their boxes are constant: look"
+                " at the tomograms where the particles are"
+            )
         write_volume(
             path,
             average.volume,

@@ -56,6 +56,11 @@ def run_settings(settings):
                 dropped.append({"id": number, "reason": f"box of {work.box_px} px leaves tomogram {tomogram_id}"})
                 continue
             box = crop(volume, np.rint(work.table.positions[row]).astype(int), work.box_px)
+            if not np.isfinite(box).all():
+                raise InputError(
+                    f"the box of particle {number} holds voxels that are NaN or infinite: write"
+                    f" {work.tomograms[tomogram_id].path} again without them"
+                )
             write_volume(folder / f"particle_{number:06d}.mrc", sign * fourier_resize(box, small), pixel_size)
             kept.append(row)
             work.progress(f"{tomogram_id}: writing subtomograms", count, len(rows))

@@ -55,9 +55,12 @@ def run_settings(settings):
     with scipy.fft.set_workers(max(1, int(settings.get("threads") or 1))):
         for name, tomogram in tomograms.items():
             volume = open_volume(tomogram.path)
-            shells = find_shells(
-                volume, tomogram.pixel_size, tomogram.wedge, search, lambda i, n, name=name: progress(name, i, n)
-            )
+            try:
+                shells = find_shells(
+                    volume, tomogram.pixel_size, tomogram.wedge, search, lambda i, n, name=name: progress(name, i, n)
+                )
+            except InputError as error:
+                raise InputError(f"{tomogram.path}: {error}") from error
             dipoles += shell_dipoles(shells, name, volume.shape)
             figures[name] = [
                 {"vlp": i, "score": s.score, "center": s.center, "radius_angst": s.radius * tomogram.pixel_size}

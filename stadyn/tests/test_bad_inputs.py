@@ -9,7 +9,7 @@ import pytest
 
 from stadyn.__main__ import main
 from stadyn.core.particles import ParticleTable
-from stadyn.io.mrc import write_volume
+from stadyn.io.mrc import read_volume, write_volume
 from stadyn.io.results import write_result
 from stadyn.tests.core.planted import plant
 
@@ -34,6 +34,11 @@ def folder(tmp_path_factory):
     write_result(folder / "twice.npz", truth.replace(ids=np.ones(8, int)))
     write_result(folder / "unscored.npz", truth.replace(cc=np.full(8, np.nan)))
     (folder / "cut.npz").write_bytes((folder / "particles.npz").read_bytes()[:300])
+    holed = read_volume(folder / "a.mrc")
+    x, y, z = np.rint(truth.positions[truth.tomogram_ids == "a"][1]).astype(int)
+    holed[z, y, x] = np.nan
+    write_volume(folder / "holed.mrc", holed, 5.0)
+    write_volume(folder / "level.mrc", np.full(holed.shape, 7.0), 5.0)
     write_volume(folder / "flat.mrc", rng.normal(size=(8, BOX, BOX)), 5.0)
     write_volume(folder / "zeros.mrc", np.zeros((BOX,) * 3), 5.0)
     for name in ("half1.mrc", "half2.mrc"):
@@ -77,6 +82,7 @@ def one_sentence(words, folder, capsys, monkeypatch, *fragments):
     assert all(fragment in lines[0] for fragment in fragments), lines[0]
 
 
+HOLED, LEVEL = ([{"id": i, "path": f"{name}.mrc", "pixel_size": 5.0} for i in "ab"] for name in ("holed", "level"))
 B = {"id": "b", "path": "b.mrc", "pixel_size": 5.0}
 TOMOGRAM = {"id": "a", "path": "a.mrc", "pixel_size": 5.0, "shape": [60, 60, 60]}
 # job, what is changed in its good settings (None: left out), what the sentence names
@@ -149,6 +155,12 @@ SETTINGS = [
     ("average", {"tomograms": [{**TOMOGRAM, "path": "text.mrc"}, B]}, ("text.mrc",)),
     ("average", {"tomograms": [{**TOMOGRAM, "path": "mode.mrc"}, B]}, ("mode.mrc has MRC mode 4", "newstack -mode 2")),
     ("average", {"tomograms": [{**TOMOGRAM, "defocus_um": "deep"}, B]}, ("tomogram a", "'deep'", "correct it")),
+    ("average", {"tomograms": HOLED}, ("the box of particle 3", "NaN or infinite", "write holed.mrc again")),
+    ("align", {"tomograms": HOLED}, ("the box of particle 3", "NaN or infinite", "write holed.mrc again")),
+    ("extract", {"tomograms": HOLED}, ("the box of particle 3", "NaN or infinite", "write holed.mrc again")),
+    ("average", {"tomograms": LEVEL}, ("average of the 8 particles", "boxes are constant", "look at the tomograms")),
+    ("find-shells", {"tomograms": HOLED}, ("holed.mrc", "NaN or infinite", "write it again")),
+    ("find-shells", {"tomograms": LEVEL}, ("level.mrc", "one value only", "write it again")),
     ("score", {"reference": {"*": "map.mrc"}, "mask": "missing.mrc"}, ("missing.mrc cannot be found",)),
     ("score", {"reference": {"*": "map.mrc"}, "lowpass_angst": "low"}, ('"lowpass_angst"', "low")),
     ("select", {"rebuilds": -1}, ("-1 rebuilds", "give 0 or more")),
