@@ -73,7 +73,7 @@ def _relion4(module, tomogram):
 DYNAMO = Reader("scipion-em-dynamo", "dynamo.convert.convert", _dynamo, "Dynamo's tables")
 GAPSTOP = Reader("scipion-em-gapstop", "gapstop.protocols.protocol_extract_coordinates", _gapstop, "motive lists")
 PYTOM = Reader("scipion-em-pytom-tm", "pytom_tm.protocols.protocol_extract_coordinates", _pytom, "PyTom's STAR files")
-RELION4 = Reader("scipion-em-reliontomo", "reliontomo.convert.convert40_tomo", _relion4, "offsets of RELION 4")
+RELION4 = Reader("scipion-em-reliontomo", "reliontomo.convert.convert40_tomo", _relion4, "the offsets of RELION 3 and 4")
 READERS = {
     "DynamoImportSubtomos": DYNAMO, "DynamoSubTomoMRA": DYNAMO, "DynamoModelWorkflow": DYNAMO, "DynamoBoxing": DYNAMO,
     "ProtGapStopExtractCoords": GAPSTOP, "ProtPytomExtractCoordinates": PYTOM,
