@@ -44,7 +44,11 @@ def placed(file, tomograms, path):
     and where more than half of all particles lie outside.
     """
     by_id = {tomogram.id: tomogram for tomogram in tomograms}
-    names = {name: match_tomogram(name, tomograms) for name in file.tomogram_ids()}
+    names, listed = {}, context_of(tomograms)
+    for name in file.tomogram_ids():
+        found = match_tomogram(name, tomograms)
+        known = listed.tomogram(name) if found not in by_id else None
+        names[name] = known.id if known is not None else found
     unknown = next((name for name, found in names.items() if found not in by_id), None)
     if unknown is not None:
         known = ", ".join(sorted(by_id)[:5]) + (" ..." if len(by_id) > 5 else "")

@@ -196,7 +196,7 @@ def _middle(path, name, context):
     listed = context.tomogram(name)
     if listed is None or listed.shape is None:
         raise InputError(
-            f'{path} counts from the middle of tomogram "{name[:80]}", whose size is not known: give the tomograms '
-            "(--tomograms)"
+            f'{path} counts from the middle of tomogram "{name[:80]}", whose size is not known{context.known()}: '
+            "give the tomograms (--tomograms)"
         )
     return np.array(listed.shape[::-1], float) // 2.0

@@ -8,6 +8,7 @@ the binning times the index of the peak in the searched volume (BH_templateSearc
 is again an index: BH_isWindowValid.m puts floor(position) at pixel n // 2 (from 0) of the box that it cuts.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def write_emclarity(path, file, context):
 def _tomogram(path, context):
     """The only tomogram of the list, the longest listed name that the file's begins with, or the file's name."""
     names = [t.id for t in context.tomograms]
-    fitting = [name for name in names if path.stem.startswith(name)]
+    fitting = [name for name in names if re.match(f"{re.escape(name)}(?![0-9A-Za-z])", path.stem)]  # not 1 for 10
     return max(fitting, key=len) if fitting else names[0] if len(names) == 1 else path.stem
 
 

@@ -13,7 +13,8 @@ from stadyn.core.errors import InputError
 from stadyn.core.particles import EVEN, UNASSIGNED, ParticleTable
 from stadyn.core.tomograms import MissingWedge
 
-ENDING = re.compile(r"(?<=.)\.(tomostar|mrc|rec|map|em|hdf|st|ali)$", re.IGNORECASE)
+from .tomogram_names import tilt_series_id, tomogram_id
+
 LARGEST = 2**53
 """Above it a float no longer keeps every integer."""
 TITLES = {
@@ -89,7 +90,13 @@ class Context:
 
     def tomogram(self, name):
         """The `ListedTomogram` of that id, else the one whose file has that name, or None."""
-        return self._by_id.get(name) or self._by_file.get(tomogram_id(name))
+        file = tomogram_id(name)
+        return self._by_id.get(name) or self._by_file.get(file) or self._by_file.get(tilt_series_id(file))
+
+    def known(self):
+        """What to say of the tomograms that are known, where one is not among them."""
+        names = ", ".join(t.id[:80] for t in self.tomograms[:3])
+        return f" (the list has {names}{' ...' if len(self.tomograms) > 3 else ''})" if names else ""
 
     def name(self, number):
         """The tomogram id of a number; the number itself as text where no list numbers tomograms."""
@@ -103,7 +110,8 @@ class Context:
     def _by_file(self):
         owners = {}
         for t in self.tomograms:
-            for name in {tomogram_id(path) for path in (t.path or t.id, t.alias) if path}:
+            files = {tomogram_id(path) for path in (t.path or t.id, t.alias) if path}
+            for name in files | {tilt_series_id(file) for file in files}:
                 owners.setdefault(name, []).append(t)
         return {name: own[0] for name, own in owners.items() if len(own) == 1}
 
@@ -233,14 +241,6 @@ class Columns:
 
     def _where(self, i):
         return f"{self.path}, {self.row} {i + 1}"
-
-
-def tomogram_id(name):
-    """The tsId that a path or file name of a tomogram stands for: no folders, no endings of volumes."""
-    name = re.split(r"[\\/]", name.strip())[-1]
-    while len(shorter := ENDING.sub("", name)) < len(name):
-        name = shorter
-    return name
 
 
 def agreed(path, ids, sizes):

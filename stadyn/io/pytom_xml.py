@@ -19,7 +19,8 @@ from stadyn.core.rotations import av3_from_matrices, matrices_from_av3
 from stadyn.core.tomograms import MissingWedge
 
 from .aside import read_text, written_aside
-from .particle_files import Columns, ParticleFile, check_some, tomogram_id
+from .particle_files import Columns, ParticleFile, check_some
+from .tomogram_names import tomogram_id
 
 ROOT = "ParticleList"
 KEPT = ("cc", "classes", "wedges", "ids")

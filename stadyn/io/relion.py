@@ -14,9 +14,10 @@ from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
 from stadyn.core.rotations import matrices_from_relion, relion_from_matrices
 
-from .particle_files import Columns, ParticleFile, agreed, check_some, tomogram_id, unique_ids
+from .particle_files import Columns, ParticleFile, agreed, check_some, unique_ids
 from .relion_pixel_sizes import IMAGE, TILT_SERIES, stated_pixel_sizes
 from .star import read_star, write_star
+from .tomogram_names import tomogram_id
 
 AXES = "XYZ"
 PIXELS = tuple(f"rlnCoordinate{a}" for a in AXES)
@@ -243,8 +244,8 @@ def _half_size(path, name, sizes, context):
     listed = context.tomogram(name)
     if listed is None or listed.shape is None:
         raise InputError(
-            f'{path} counts from the centre of tomogram "{name[:80]}", whose size is not known: give the tomograms, '
-            "with their files or as RELION's tomograms.star (--tomograms)"
+            f'{path} counts from the centre of tomogram "{name[:80]}", whose size is not known{context.known()}: '
+            "give the tomograms, with their files or as RELION's tomograms.star (--tomograms)"
         )
     if name not in sizes:
         raise InputError(f'tomogram "{name[:80]}" of {path} has no pixel size: give it (--pixel-size)')

@@ -12,8 +12,9 @@ from stadyn.core.tomograms import MissingWedge
 
 from .aside import read_text
 from .mrc import read_header
-from .particle_files import Columns, ListedTomogram, tomogram_id
+from .particle_files import Columns, ListedTomogram
 from .star import read_star
+from .tomogram_names import tomogram_id
 from .volume_lists import read_doc, read_vll
 
 SIZES = ("rlnTomoSizeZ", "rlnTomoSizeY", "rlnTomoSizeX")

@@ -15,11 +15,11 @@ from stadyn.core.particles import ParticleTable
 from stadyn.io.convergence import read_convergence
 from stadyn.io.models import read_model
 from stadyn.io.mrc import write_volume
-from stadyn.io.particle_files import tomogram_id
 from stadyn.io.results import read_result, write_result
 from stadyn.io.settings import read_settings
 from stadyn.io.tables import read_particles
 from stadyn.io.tomogram_lists import read_tomogram_list
+from stadyn.io.tomogram_names import tomogram_id
 from stadyn.workflow import read_workflow
 
 from . import readers

@@ -149,3 +149,17 @@ def test_sizes_that_no_tomogram_has_are_refused(tmp_path):
     with pytest.raises(InputError, match="whose size is not known") as error:
         read_particles(path)
     assert len(str(error.value)) < 500
+
+
+def test_an_emclarity_list_is_not_given_to_a_tomogram_of_a_shorter_number(tmp_path):
+    matrix = (turn(2, 10) @ turn(0, 20) @ turn(2, 30)).T.ravel()  # column after column
+    row = [0.5, 4, 0, 7, 1, 1, 1, 1, 1, 0, 401.0, 801.0, 201.0, 10, 20, 30, *matrix, 1]
+    (tmp_path / "tomo10_1_bin4.csv").write_text(" ".join(map(str, row)) + "\n")
+    listed = tuple(replace(BINNED, id=f"tomo{n}", path=f"/tomo{n}.mrc") for n in (1, 2))
+    read = read_particles(tmp_path / "tomo10_1_bin4.csv", None, Context(listed))
+    assert read.particles.tomogram_ids.tolist() == ["tomo10_1_bin4"]
+    ten = replace(BINNED, id="tomo10", path="/tomo10.mrc")
+    read = read_particles(tmp_path / "tomo10_1_bin4.csv", None, Context((*listed, ten), pixel_size=2.5))
+    assert read.particles.tomogram_ids.tolist() == ["tomo10"]
+    np.testing.assert_allclose(read.particles.positions, [[100, 200, 50]])
+    np.testing.assert_allclose(read.particles.rotations[0], turn(2, 10) @ turn(0, 20) @ turn(2, 30), atol=1e-12)

@@ -4,10 +4,11 @@
 import numpy as np
 import pytest
 
-from stadyn.convert.particle_tables import context_of
+from stadyn.convert.particle_tables import context_of, placed
 from stadyn.core.errors import InputError
+from stadyn.core.particles import ParticleTable
 from stadyn.core.tomograms import MissingWedge, Tomogram
-from stadyn.io.particle_files import Context, ListedTomogram
+from stadyn.io.particle_files import Context, ListedTomogram, ParticleFile
 from stadyn.io.star import read_star
 from stadyn.io.tables import read_particles
 from stadyn.io.tomogram_lists import read_tomogram_list
@@ -152,3 +153,27 @@ def test_a_tomogram_is_known_by_its_file_whatever_it_is_called(lab, beside):
         (lab / "run.doc").rename(lab / "other.doc")
     context = context_of(tomograms, None if beside else lab / "other.doc")
     assert read_particles(lab / "run.tbl", None, context).particles.tomogram_ids.tolist() == ["hostB", "hostA"]
+
+
+@pytest.mark.parametrize("name", ["TS_01", "TS_01.tomostar", "rec_TS_01.mrc", "TS_01_10.00Apx.mrc"])
+@pytest.mark.parametrize("file", ["TS_01.mrc", "rec_TS_01.mrc", "TS_01_10.00Apx.mrc"])
+def test_names_that_relion_and_warp_give_to_reconstructions(tmp_path, name, file):
+    (tmp_path / "list.doc").write_text(f"5 {file}\n6 TS_011.mrc\n")
+    context = Context(read_tomogram_list(tmp_path / "list.doc"))
+    assert context.tomogram(name).number == 5
+    wedge = MissingWedge(-60.0, 60.0)
+    table = ParticleTable([(1.0, 1.0, 1.0)], [np.eye(3)], [name])
+    tomograms = [Tomogram(n, f"/data/{n}.mrc", 10.0, (9, 9, 9), wedge) for n in (file[:-4], "TS_011")]
+    placed_there, _ = placed(ParticleFile(table), tomograms, "p.star")
+    assert placed_there.particles.tomogram_ids.tolist() == [file[:-4]]
+
+
+def test_a_tomogram_at_two_binnings_is_not_guessed(lab):
+    (lab / "list.doc").write_text("1 TS_01_10.00Apx.mrc\n2 TS_01_20.00Apx.mrc\n")
+    listed = read_tomogram_list(lab / "list.doc")
+    assert Context(listed).tomogram("TS_01.tomostar") is None
+    (lab / "p.star").write_text(
+        "data_\nloop_\n_rlnTomoName\n" + "".join(f"_rlnCenteredCoordinate{a}Angst\n" for a in "XYZ") + "TS_01 1 2 3\n"
+    )
+    with pytest.raises(InputError, match="not known .the list has TS_01_10.00Apx, TS_01_20.00Apx.: give the tomograms"):
+        read_particles(lab / "p.star", None, Context(listed))
