@@ -139,7 +139,7 @@ def _row(item, pixel_size, frame):
     columns["half"] = columns["half"] or own_half(item)
     cc = own_cc(item)
     columns["cc"] = cc if np.isfinite(cc) else columns["cc"]
-    columns["classes"] = item.getClassId() or columns["classes"]
+    columns["classes"] = max(item.getClassId() or 0, 0) or columns["classes"]  # -1 is RELION's "none"
     columns.update(positions=centre + shift * scale, rotations=rotation, tomogram_ids=name, ids=item.getObjId())
     return centre, scale, columns
 
@@ -192,7 +192,8 @@ def _place_in_box(item, table, boxes, row, frame):
     """Give a SubTomogram the pose, tomogram, coordinate and columns of one row."""
     name = str(table.tomogram_ids[row])
     item.setVolName(name)
-    item.setClassId(int(table.classes[row]) or None)  # None: nobody classified it
+    if not is_pseudo_subtomogram(item) or table.classes[row]:  # RELION's table has no word for "none"
+        item.setClassId(int(table.classes[row]) or None)  # None: nobody classified it
     shift, scale = table.positions[row] - boxes.centers[row], 1.0
     if frame is not None:
         scale = boxes.pixel_size / frame.tomogram(name).getSamplingRate()

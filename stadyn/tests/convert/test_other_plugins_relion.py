@@ -231,6 +231,22 @@ class TestRelion:
         np.testing.assert_array_equal(found.classes, table.classes)
         np.testing.assert_array_equal(found.half, table.half if with_halves else 0)
 
+    def test_particles_without_class_stay_numbers_in_relions_table(self, tmp_path, refined):
+        from reliontomo.convert.convert50_tomo import Writer
+
+        picks, rows = refined
+        column = self.COLUMNS.index("rlnClassNumber")
+        rows = [[*row[:column], -1, *row[column + 1 :]] for row in rows]
+        source = self.read(tmp_path, picks, rows, [*self.COLUMNS, *self.PICKED])
+        found = read_particle_input(source).table
+        assert not found.classes.any()
+        output = source.getClass().create(str(tmp_path), suffix="_moved")
+        write_particles_like(source, found, output)
+        Writer.pseudoSubtomograms2Star(output, str(tmp_path), are2dParticles=True)
+        star = Table()
+        star.read(str(tmp_path / "inParticles.star"), tableName="particles")
+        assert {row.rlnClassNumber for row in star} == {-1}
+
     def test_postprocessed_curves_name_their_file(self, tmp_path):
         from reliontomo.protocols.protocol_base_per_part_per_tilt import ProtRelionPerParticlePerTiltBase
 
