@@ -19,6 +19,8 @@ from .em import map_em
 HEADER_BYTES = 1024
 DTYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 """MRC2014 modes that hold one real number a voxel."""
+OTHER_MODES = (3, 4, 16, 101)
+"""Modes that there are, of complex numbers, colours and half bytes."""
 WANTED = "give a .mrc, .rec, .map, .mrcs or .em volume"
 IMOD_STAMP = 1146047817  # "IMOD" at byte 152: byte 156 then says whether mode 0 is signed (IMOD's mrc_format.txt)
 
@@ -100,6 +102,8 @@ def _map(path):
         start = handle.read(HEADER_BYTES)
     if start[:2] in (b"\x1f\x8b", b"BZ") or path.suffix.lower() in (".gz", ".bz2"):
         raise InputError(f"{path} is compressed and cannot be read in part: unpack it first (gunzip, bunzip2)")
+    if start[:8] == b"\x89HDF\r\n\x1a\n":
+        raise InputError(f"{path} is an HDF volume of EMAN2 or Chimera: write it as .mrc (e2proc3d.py)")
     if path.suffix.lower() == ".em":
         array, pixel_size, mode = map_em(path)
         return VolumeHeader(array.shape, pixel_size, mode, (pixel_size,) * 3), array[None]
@@ -139,6 +143,8 @@ def _parse(start):
 
 def _dtype(path, header, start):
     mode, order = int(header.mode), header.dtype["nx"].byteorder
+    if mode not in (*DTYPES, *OTHER_MODES):
+        raise InputError(f"{path} is not an MRC file (mode {mode} in its header): {WANTED}")
     if mode not in DTYPES:
         raise InputError(f"{path} has MRC mode {mode}, not a map of real numbers: convert it (IMOD: newstack -mode 2)")
     dtype = np.dtype(DTYPES[mode]).newbyteorder(order)

@@ -169,6 +169,24 @@ def test_broken_files_are_refused_by_name(tmp_path, volume):
         mrc.open_volume(patched(path, 8, struct.pack("<i", 0)))
 
 
+def test_what_is_no_mrc_file_is_not_called_one_of_another_mode(tmp_path, volume):
+    mrc.write_volume(tmp_path / "good.mrc", volume, 5.4)
+    content = (tmp_path / "good.mrc").read_bytes()
+    for mode, said in ((4, "has MRC mode 4, not a map of real numbers"), (808465456, "is not an MRC file")):
+        (tmp_path / "bad.mrc").write_bytes(content[:12] + mode.to_bytes(4, "little") + content[16:])
+        with pytest.raises(InputError, match=f"bad.mrc {said}"):
+            mrc.read_header(tmp_path / "bad.mrc")
+    (tmp_path / "table.tbl").write_text("1 0 0 12.5 " * 300)
+    with pytest.raises(InputError, match="table.tbl is not an MRC file .*: give a .mrc"):
+        mrc.read_header(tmp_path / "table.tbl")
+
+
+def test_hdf_volumes_of_eman2_are_told_how_to_be_written(tmp_path):
+    (tmp_path / "box.hdf").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(5000))
+    with pytest.raises(InputError, match="box.hdf is an HDF volume of EMAN2 .*: write it as .mrc"):
+        mrc.read_volume(tmp_path / "box.hdf")
+
+
 def test_nan_is_found_on_reading_not_on_mapping(tmp_path, volume):
     mrc.write_volume(tmp_path / "a.mrc", volume, 1.0)
     patched(tmp_path / "a.mrc", 1024, struct.pack("<ff", np.nan, np.inf))
