@@ -17,6 +17,12 @@ def test_spaces_and_letters_stay_as_they_are():
     assert str(InputError("/data/two  spaces/ÅÖ.tbl: 5 °")) == "/data/two  spaces/ÅÖ.tbl: 5 °"
 
 
+def test_an_endless_word_is_cut_and_the_longest_name_of_a_file_is_not():
+    name = "/data/" + "n" * 255 + "/" + "m" * 255
+    text = str(InputError(f"{name} has vlp {'9' * 5000} in line 3: correct it"))
+    assert text == f"{name} has vlp {'9' * 60}… in line 3: correct it"
+
+
 def test_it_comes_back_whole_from_another_process():
     error = pickle.loads(pickle.dumps(InputError("m.omd\nholds nothing")))
     assert isinstance(error, InputError) and str(error) == "m.omd holds nothing"
