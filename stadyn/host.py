@@ -19,6 +19,8 @@ SAYS_LITTLE = "not found running on the machine|returned non-zero exit status"
 """What the host says of a run whose process, or job, is gone; the log knows the cause."""
 CAUSE = r"stadyn [a-z-]+: |([A-Za-z_]\w*\.)*\w*(Error|Exception|Interrupt)\b"
 """Lines of a log that say why: a job's own sentence, or the end of a traceback."""
+REFUSED = r"(?:Failed to submit to queue|There was a problem submitting this protocol).*?\['', '(.*)'\]"
+"""What the host says where the queue refuses a job, in the words of a list in Python."""
 FULL = "database or disk is full|No space left on device|Disk quota exceeded"
 """What the host's database and the system say of a full disk."""
 NO_LOG_BYTES = 4096
@@ -239,6 +241,9 @@ def failure(run):
         lines = [line for log in (stdout, stderr) for line in _lines(log) if re.match(CAUSE, line)]
         causes = [line for line in lines if not re.search(SAYS_LITTLE, line)]
         message = causes[-1] if causes else message or "it ended without a word"
+    if refused := re.search(REFUSED, message):
+        why = " ".join(refused[1].replace("\\n", " ").split())
+        message = f"the queue takes no job ({why}): check hosts.conf and what the form asks of the queue"
     if re.search(FULL, message) or shutil.disk_usage(run.getWorkingDir()).free < NO_LOG_BYTES:
         message = no_room(os.path.abspath(run.getWorkingDir()))
     return message, stderr if _lines(stderr) else stdout

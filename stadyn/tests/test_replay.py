@@ -223,6 +223,10 @@ def test_unknown_protocol_is_named(folder, capsys):
     assert "ProtFromElsewhere is not installed" in capsys.readouterr().err
 
 
+QUEUE = (
+    "There was a problem submitting this protocol to the queue engine:"
+    " ['', 'sbatch: error: no partition X\\nsbatch: failed\\n']"
+)
 GONE = "Command 'x' returned non-zero exit status 1."
 
 
@@ -233,6 +237,7 @@ GONE = "Command 'x' returned non-zero exit status 1."
         (GONE, f"ValueError: 3 is odd\nsubprocess.CalledProcessError: {GONE}", "ValueError: 3 is odd"),
         ("Process 7 not found running on the machine.", "stadyn align: box too large", "stadyn align: box too large"),
         ("", "nothing of use", "it ended without a word"),
+        (QUEUE, "", "the queue takes no job (sbatch: error: no partition X sbatch: failed): check hosts.conf"),
         ("", "sqlite3.OperationalError: database or disk is full", "no room is left on the disk of {folder}, free"),
     ],
 )  # fmt: skip
