@@ -39,6 +39,8 @@ def write_dynamo(path, file, context):
     messages = file.without_wedge("the table says that nothing is missing (ftype 0), correct columns 13 to 15")
     if file.particles.half.any() and file.particles.classes.any():
         return (*messages, "Dynamo's class column holds the half-sets, so the classes have no place")
+    if file.particles.half.any():
+        messages += ("Dynamo's class column (22) holds the half-sets: read it as such (--half-from-class)",)
     return (*messages, *file.lost("Dynamo", KEPT))
 
 

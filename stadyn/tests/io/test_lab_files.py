@@ -163,3 +163,13 @@ def test_an_emclarity_list_is_not_given_to_a_tomogram_of_a_shorter_number(tmp_pa
     assert read.particles.tomogram_ids.tolist() == ["tomo10"]
     np.testing.assert_allclose(read.particles.positions, [[100, 200, 50]])
     np.testing.assert_allclose(read.particles.rotations[0], turn(2, 10) @ turn(0, 20) @ turn(2, 30), atol=1e-12)
+
+
+def test_half_sets_in_dynamos_class_column_are_announced(tmp_path):
+    (tmp_path / "a.star").write_text(
+        "data_\nloop_\n_rlnMicrographName\n_rlnCoordinateX\n_rlnCoordinateY\n_rlnCoordinateZ\n_rlnRandomSubset\n"
+        "a.mrc 1 2 3 1\na.mrc 4 5 6 2\n"
+    )
+    messages = convert(tmp_path / "a.star", tmp_path / "a.tbl")
+    assert any("class column (22) holds the half-sets: read it as such (--half-from-class)" in m for m in messages)
+    assert read_particles(tmp_path / "a.tbl", None, Context(half_from_class=True)).particles.half.tolist() == [1, 2]
