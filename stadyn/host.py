@@ -270,16 +270,17 @@ def paper_step(run):
 def particle_count(objects):
     """How many particles are among a protocol's inputs or outputs [(name, object), ...]; None without any set of them.
 
-    Averages and dipoles are no particles, and those a selection excluded are not counted as its result.
+    Averages and dipoles are no particles, those a selection excluded are not counted as its result, and subtomograms
+    are not counted again as the coordinates they were cut at.
     """
     from tomo.objects import SetOfAverageSubTomograms, SetOfCoordinates3D, SetOfMeshes, SetOfSubTomograms
 
-    sizes = {}
-    for name, item in objects:
-        particles = isinstance(item, (SetOfCoordinates3D, SetOfSubTomograms))
-        if particles and not isinstance(item, (SetOfMeshes, SetOfAverageSubTomograms)) and "xcluded" not in name:
-            sizes[item.getFileName()] = item.getSize()
-    return sum(sizes.values()) if sizes else None
+    counts = []
+    for kind, others in ((SetOfCoordinates3D, SetOfMeshes), (SetOfSubTomograms, SetOfAverageSubTomograms)):
+        found = [item for name, item in objects if isinstance(item, kind) and "xcluded" not in name]
+        sizes = {item.getFileName(): item.getSize() for item in found if not isinstance(item, others)}
+        counts += [sum(sizes.values())] if sizes else []
+    return max(counts, default=None)
 
 
 def inputs_of(run):
