@@ -83,18 +83,20 @@ def similarity(volume, reference):
     return float(_unit(volume[inside]) @ _unit(reference[inside]))
 
 
-def findings(check, wedges, tolerance_deg=6.0):
+def findings(check, wedges, tolerance_deg=6.0, wrong=()):
     """Sentences on what a `GeometryCheck` found, the first of which says whether all is well.
 
     Parameters
     ----------
     wedges : dict tomogram id -> MissingWedge, as the tomograms were imported with
+    wrong : sentences on what else does not fit
     """
-    sentences = [*_about_poses(check), *tilt_findings(check.tilts, wedges, tolerance_deg)]
-    bad = [text for wrong, text in sentences if wrong]
+    sentences = [(True, text) for text in wrong]
+    sentences += [*_about_poses(check), *tilt_findings(check.tilts, wedges, tolerance_deg)]
+    bad = [text for is_wrong, text in sentences if is_wrong]
     counted = "One thing does" if len(bad) == 1 else f"{len(bad)} things do"
     verdict = f"{counted} not fit:" if bad else "Nothing contradicts the poses, the map and the tilt range."
-    return [verdict, *bad, *(text for wrong, text in sentences if not wrong)]
+    return [verdict, *bad, *(text for is_wrong, text in sentences if not is_wrong)]
 
 
 class _Comparison:

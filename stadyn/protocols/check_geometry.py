@@ -8,6 +8,7 @@ from pwem.objects import EMFile
 from pyworkflow.protocol import params
 
 from stadyn.convert.averages import map_path
+from stadyn.convert.tomograms import pixel_size_mismatch
 from stadyn.core.errors import InputError
 from stadyn.core.handedness import check_geometry, findings
 from stadyn.core.resample import rescale_map
@@ -86,7 +87,9 @@ class StadynProtCheckGeometry(StadynProtocol):
         drawn = particles.table.select(np.sort(rng.choice(len(particles.table), count, replace=False)))
         volumes = {name: open_volume(tomograms[name].path) for name in np.unique(drawn.tomogram_ids).tolist()}
         check = check_geometry(volumes, drawn, self._reference(size), size, self.resolution.get())
-        sentences = findings(check, {name: tomograms[name].wedge for name in volumes})
+        headers = [pixel_size_mismatch(tomograms[name]) for name in volumes]
+        wedges = {name: tomograms[name].wedge for name in volumes}
+        sentences = findings(check, wedges, wrong=[text for text in headers if text])
         scores = {name: round(score, 4) for name, score in check.scores.items()}
         table = "\n".join(f"{score:8.3f}  {name}" for name, score in sorted(scores.items(), key=lambda s: -abs(s[1])))
         with written_aside(self.resultPath(REPORT)) as aside:

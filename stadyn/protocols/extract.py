@@ -28,6 +28,8 @@ from .forms import add_box, add_machine, add_number, add_particles
 from .input_checks import check_crops
 
 JOB = "subtomograms"
+SMALLEST_BINNED = 8
+"""Pixels of a side that a binned box must have."""
 
 
 class ExtractOutputs(Enum):
@@ -122,6 +124,11 @@ class StadynProtExtract(StadynProtocol):
         particles = self.readInput()
         check_crops(replace(particles, boxes=None), self.boxSize.get())
         box_px = box_pixels(self.boxSize.get(), particles.tomograms[0].pixel_size)
+        binned = 2 * round(box_px / self.binning.get() / 2)
+        if binned < SMALLEST_BINNED:
+            raise InputError(
+                f"binning {self.binning.get()} leaves a box of {binned} px: give 1 to {box_px // SMALLEST_BINNED}"
+            )
         places = particles.table.tomogram_ids, particles.table.positions
         if not any(box_fits(t.shape, places[1][places[0] == t.id], box_px).any() for t in particles.tomograms):
             raise InputError(f"a box of {box_px} px fits around no particle of the input: choose a smaller box")

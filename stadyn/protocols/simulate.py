@@ -20,6 +20,7 @@ from stadyn.core.tomograms import MissingWedge, Tomogram
 from stadyn.io.dipoles import read_dipoles
 from stadyn.io.mrc import read_header
 from stadyn.io.settings import read_settings
+from stadyn.jobs.simulate import load_unit
 
 from .base import StadynProtocol
 from .cost_warnings import disk_warnings, when_known
@@ -207,7 +208,11 @@ class StadynProtSimulate(StadynProtocol):
     # ----- what the form shows
 
     def _checks(self):
-        return [self._settings]
+        return [self._settings, self._checkModel]
+
+    def _checkModel(self):
+        if path := (self.model.get() or "").strip():
+            load_unit(path, SimulationSettings(**self._settings()))
 
     def _warnings(self):
         return when_known(self, [], self._costs)

@@ -48,6 +48,14 @@ def test_consistent_data_are_found_so(planted):
     assert not any("told apart" in line for line in lines)
 
 
+def test_what_else_does_not_fit_is_counted(planted):
+    check = check_geometry(*planted, PIXEL_SIZE, 25.0)
+    assert findings(check, {"TS_1": WEDGE}, wrong=["the header differs"])[:2] == [
+        "One thing does not fit:",
+        "the header differs",
+    ]
+
+
 def in_frame(volume, frame):
     """The same density in a tomogram whose axes are turned, mirrored or exchanged as a signed permutation says."""
     order = np.abs(frame).argmax(axis=1)  # axis k of the new is axis order[k] of the old, in x, y, z

@@ -105,6 +105,8 @@ def test_boxes_are_asked_for_as_the_job_will(project, simulated):
         assert "is larger than tomogram" in error and "choose a smaller box" in error
     [error] = said(project, StadynProtExtract, inputParticles=coordinates, boxSize=900.0)
     assert "fits around no particle of the input: choose a smaller box" in error
+    [error] = said(project, StadynProtExtract, inputParticles=coordinates, boxSize=BOX, binning=8)
+    assert error == "binning 8 leaves a box of 4 px: give 1 to 4"
 
 
 def test_particles_outside_of_their_tomograms(project, simulated):

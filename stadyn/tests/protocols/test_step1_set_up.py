@@ -58,6 +58,16 @@ def test_listed_tomogram_that_is_missing_is_named(project, tmp_path):
     assert "not_here.mrc" in error and "line 2" in error
 
 
+@pytest.mark.parametrize(("content", "fragment"), [
+    (None, "model.pdb cannot be found"), (b"", "model.pdb is empty"), (b"HEADER\n", "model.pdb holds no ATOM records"),
+])  # fmt: skip
+def test_a_model_that_cannot_be_read_is_named_before_the_simulation(project, tmp_path, content, fragment):
+    if content is not None:
+        (tmp_path / "model.pdb").write_bytes(content)
+    [error] = configured(project, StadynProtSimulate, model=str(tmp_path / "model.pdb")).validate()
+    assert fragment in error and "\n" not in error
+
+
 def test_impossible_simulation_is_refused(project):
     (error,) = configured(project, StadynProtSimulate, **{**SIMULATION, "extent": "950 950"}).validate()
     assert "Extent" in error and "3 numbers" in error
