@@ -229,6 +229,8 @@ class StadynProtAlign(StadynProtocol):
         self.checkCrops(particles)
         if self.groups == PER_HALF:
             check_halves(particles.table)
+        if isinstance(self.given("inputReference"), SetOfAverageSubTomograms):
+            self._referencePerTomogram(average_paths(self.given("inputReference")), particles.table)
 
     def _warnings(self):
         return when_known(self, ["inputParticles"], self._costs)

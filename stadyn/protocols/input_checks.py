@@ -4,8 +4,9 @@
 import numpy as np
 from pwem.objects import EMSet, Volume, VolumeMask
 from pyworkflow.object import PointerList
+from tomo.objects import SetOfAverageSubTomograms
 
-from stadyn.convert.averages import map_for_jobs, map_path
+from stadyn.convert.averages import average_paths, map_for_jobs, map_path
 from stadyn.convert.particles import precedents
 from stadyn.convert.tomograms import read_tomograms
 from stadyn.core.errors import InputError
@@ -58,9 +59,23 @@ def wrong_classes(protocol):
 
 
 def map_checks(protocol):
-    """Checks of the single maps among the inputs, to be called one by one."""
-    maps = [item for _, _, item in shown_inputs(protocol) if isinstance(item, Volume) and not isinstance(item, EMSet)]
-    return [lambda item=item: check_map(item) for item in maps]
+    """Checks of the maps among the inputs, single ones and sets of averages, to be called one by one."""
+    given = [item for _, _, item in shown_inputs(protocol)]
+    maps = [item for item in given if isinstance(item, Volume) and not isinstance(item, EMSet)]
+    sets = [item for item in given if isinstance(item, SetOfAverageSubTomograms)]
+    return [
+        *(lambda item=item: check_map(item) for item in maps),
+        *(lambda item=item: check_averages(item) for item in sets),
+    ]
+
+
+def check_averages(averages):
+    """InputError for a set of averages that is empty, names a tomogram twice, or holds one that `check_map` refuses."""
+    if averages.isEmpty():
+        raise InputError("the set of averages is empty: average the particles of each tomogram first")
+    average_paths(averages)
+    for average in averages.iterItems():
+        check_map(average)
 
 
 def check_map(volume):

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 from pwem.objects import Volume, VolumeMask
-from tomo.objects import SetOfCoordinates3D
+from tomo.objects import SetOfAverageSubTomograms, SetOfCoordinates3D
 
 from stadyn.convert.averages import map_for_jobs
 from stadyn.core.errors import InputError
@@ -14,6 +14,7 @@ from stadyn.io.mrc import read_header, read_volume, write_volume
 from stadyn.protocols import (
     StadynProtAlign,
     StadynProtAverage,
+    StadynProtAverageOfAverages,
     StadynProtExpandLattice,
     StadynProtExtract,
     StadynProtImportDipoles,
@@ -25,10 +26,12 @@ from stadyn.protocols import (
     StadynProtSelectCC,
     StadynProtSplitHalves,
 )
+from stadyn.protocols.forms import PER_TOMOGRAM
 from stadyn.protocols.import_dipoles import FROM_POINTS
+from stadyn.protocols.input_checks import check_averages
 from stadyn.protocols.refit_surfaces import check_surface
 
-from .planted import PIXEL_SIZE, plant, truth_of
+from .planted import PIXEL_SIZE, plant, plant_averages, truth_of
 from .project import configured
 
 BOX = 345.6
@@ -89,6 +92,27 @@ def test_masks_are_looked_at(project, simulated, true_average, given_map):
     small = given_map("mask_small", np.ones((24, 24, 24)), item_class=VolumeMask)
     errors = said(project, StadynProtPostprocess, inputMap=(true_average, "average"), inputMask=small)
     assert any("has (24, 24, 24) voxels of 10.8 Å, the map (32, 32, 32)" in error for error in errors), errors
+
+
+def test_sets_of_averages_are_looked_at(project, simulated, tmp_path):
+    paths = {}
+    for name in ("tomo_001", "tomo_002"):
+        paths[name] = str(tmp_path / f"{name}.mrc")
+        write_volume(paths[name], NOISE, PIXEL_SIZE)
+    given = dict(inputParticles=(simulated, "coordinates"), groups=PER_TOMOGRAM, boxSize=BOX)
+    good = plant_averages(simulated, "averagesGood", paths)
+    assert said(project, StadynProtAlign, inputReference=good, **given) == []
+    other = plant_averages(simulated, "averagesOther", {"tomo_001": paths["tomo_001"]})
+    [error] = said(project, StadynProtAlign, inputReference=other, **given)
+    assert "tomogram tomo_002 has no average among the references" in error
+    write_volume(paths["tomo_002"], np.zeros((32, 32, 32)), PIXEL_SIZE)
+    for protocol_class, more in ((StadynProtAlign, given), (StadynProtAverageOfAverages, {})):
+        name = "inputReference" if more else "inputAverages"
+        [error] = said(project, protocol_class, **more, **{name: good})
+        assert "every voxel of" in error and "tomo_002.mrc is 0: give a map with something in it" in error
+    empty = SetOfAverageSubTomograms.create(str(tmp_path))
+    with pytest.raises(InputError, match="the set of averages is empty: average the particles of each tomogram"):
+        check_averages(empty)
 
 
 def test_another_class_is_named(project, simulated):
