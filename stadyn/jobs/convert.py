@@ -22,7 +22,7 @@ def add_arguments(parser):
     parser.add_argument("output", help="file to write; a folder for PEET, emClarity and ChimeraX with many tomograms")
     parser.add_argument("--from", dest="from_format", metavar="FORMAT", help=f"told from the file by default: {names}")
     parser.add_argument("--to", dest="to_format", metavar="FORMAT", help="told from the name by default")
-    parser.add_argument("--tomograms", metavar="FILE", help="list: .doc, .vll, RELION's tomograms.star or optimisation set")
+    parser.add_argument("--tomograms", metavar="FILE", help=".doc, .vll, RELION's tomograms.star or optimisation set")
     parser.add_argument("--pixel-size", type=float, metavar="A", help="Å a pixel of positions, if the file is silent")
     parser.add_argument(
         "--no-pixel-shift", action="store_true",
