@@ -198,9 +198,15 @@ class Checkpoint:
         self.records = []
 
     def load(self):
-        """(iterations done, table, table at the round's start), or None to begin at the beginning."""
-        if not self.note.exists():
+        """(iterations done, table, table at the round's start), or None to begin anew, as where it is damaged."""
+        try:
+            return self._read() if self.note.exists() else None
+        except InputError as error:  # to refuse it would be to refuse it for ever
+            self.records = []
+            warn(f"{error}; it is left out, and the alignment begins at its beginning")
             return None
+
+    def _read(self):
         note = read_settings(self.note)
         if note.get("key") != self.key:
             return None

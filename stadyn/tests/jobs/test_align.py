@@ -64,6 +64,28 @@ def test_poses_are_recovered_and_written(tmp_path, planted, start, engine, capsy
     assert "round 1 iteration 1 done" in printed and "100 %" in printed
 
 
+@pytest.mark.parametrize("name", ["checkpoint_all_001.npz", "checkpoint_all_round_000.npz", "checkpoint_all.json"])
+@pytest.mark.parametrize("left", [0, 40, None])
+def test_a_damaged_checkpoint_stops_no_run(tmp_path, planted, start, monkeypatch, capsys, name, left):
+    settings = written(tmp_path, planted, start, rounds=[{**ROUND, "iterations": 2}])
+    whole = align.run_settings({**settings, "output": str(tmp_path / "whole")})
+    broken = {**settings, "output": str(tmp_path / "broken")}
+    original = align.Checkpoint.save
+
+    def save(self, done, *rest):
+        original(self, done, *rest)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(align.Checkpoint, "save", save)
+    with pytest.raises(KeyboardInterrupt):
+        align.run_settings(broken)
+    monkeypatch.undo()
+    path = tmp_path / "broken" / name
+    path.unlink() if left is None else path.write_bytes(path.read_bytes()[:left])
+    assert same(align.run_settings(broken), whole)
+    assert (str(path) in capsys.readouterr().err) == (left is not None or path.suffix == ".npz")
+
+
 def test_a_broken_run_goes_on_to_the_same_result_with_other_threads_too(tmp_path, planted, start, monkeypatch):
     rounds = [{**ROUND, "iterations": 2}, ROUND]
     settings = written(tmp_path, planted, start, rounds=rounds)
