@@ -18,6 +18,7 @@ from stadyn.core.particles import ParticleTable
 from stadyn.core.rotations import av3_from_matrices
 
 from .aside import read_text, written_aside
+from .number_rows import named_columns
 from .particle_files import Columns, ParticleFile, check_some, proper_rotations, unique_ids
 
 COLUMNS = ["CC", "sampling", "column3", "particle", *(f"column{i}" for i in range(5, 11)), "x", "y", "z"]
@@ -88,9 +89,4 @@ def _tomogram(path, context):
 
 def _read_csv(path):
     rows = [line.replace(",", " ").split() for line in read_text(path, "list").splitlines() if line.strip()]
-    if not rows:
-        raise InputError(f"{path} lists no particles: give emClarity's list")
-    for i, row in enumerate(rows, 1):
-        if len(row) != len(COLUMNS):
-            raise InputError(f"{path}, row {i} has {len(row)} columns, not {len(COLUMNS)}: give emClarity's list")
-    return dict(zip(COLUMNS, np.array(rows, str).T, strict=True))
+    return named_columns(path, rows, COLUMNS, "emClarity's list")

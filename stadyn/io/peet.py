@@ -17,6 +17,7 @@ from stadyn.core.rotations import av3_from_matrices, matrices_from_av3
 
 from .aside import read_text, written_aside
 from .imod_models import FIRST_PIXEL, read_model, write_model
+from .number_rows import named_columns
 from .particle_files import Columns, ParticleFile, check_some, unique_ids
 
 HEADING = (
@@ -122,9 +123,4 @@ def _read_csv(path):
     rows = [[cell.strip() for cell in row] for row in lines if row and row[0].strip()]
     if rows and rows[0][0].upper() == "CCC":
         rows = rows[1:]
-    if not rows:
-        raise InputError(f"{path} lists no particles: give PEET's motive list")
-    for i, row in enumerate(rows, 1):
-        if len(row) != len(COLUMNS):
-            raise InputError(f"{path}, row {i} has {len(row)} columns, not {len(COLUMNS)}: give PEET's motive list")
-    return dict(zip(COLUMNS, np.array(rows, str).T, strict=True))
+    return named_columns(path, rows, COLUMNS, "PEET's motive list")
