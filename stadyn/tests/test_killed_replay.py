@@ -149,7 +149,8 @@ def test_a_project_whose_making_was_cut_short_is_made_anew(tmp_path, data, whole
 def test_two_replays_of_one_project_do_not_run_at_once(tmp_path, data):
     process = start(tmp_path, data)
     try:
-        wait_until(lambda: (tmp_path / "log.jsonl").exists())
+        log = tmp_path / "log.jsonl"
+        wait_until(lambda: log.exists() and log.read_text())
         second = start(tmp_path, data, "--resume")
         printed, _ = second.communicate()
         assert second.returncode == 1 and "is being written by another run" in printed
