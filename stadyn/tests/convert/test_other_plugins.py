@@ -42,8 +42,9 @@ class TestEman:
 
     def extracted(self, folder, coordinates, pixel_size):
         """Particles as their extraction from tilt series registers them."""
-        from emantomo.objects import EmanParticle, EmanSetOfParticles
-        from emantomo.protocols import EmanProtTSExtraction
+        EmanParticle = pytest.importorskip("emantomo.objects").EmanParticle
+        EmanSetOfParticles = pytest.importorskip("emantomo.objects").EmanSetOfParticles
+        EmanProtTSExtraction = pytest.importorskip("emantomo.protocols").EmanProtTSExtraction
 
         output = EmanSetOfParticles.create(str(folder))
         output.setSamplingRate(pixel_size)
@@ -75,7 +76,8 @@ class TestEman:
         assert_poses(found.positions, found.rotations, by_tomogram(table))
 
     def test_refined_particles_are_read_and_written_back(self, tmp_path, coordinates, table):
-        from emantomo.convert.lstConvert import EmanLstReader, EmanLstWriter
+        EmanLstReader = pytest.importorskip("emantomo.convert.lstConvert").EmanLstReader
+        EmanLstWriter = pytest.importorskip("emantomo.convert.lstConvert").EmanLstWriter
 
         particles, pixel_size = self.extracted(tmp_path, coordinates, 21.6), 21.6
         shifts, rotations = (
@@ -126,7 +128,7 @@ class TestDynamo:
         plugin("dynamo")
 
     def test_table_that_it_writes(self, tmp_path, subtomograms, table):
-        from dynamo.convert.convert import writeDynTable
+        writeDynTable = pytest.importorskip("dynamo.convert.convert").writeDynTable
 
         with open(tmp_path / "written.tbl", "w") as file:
             writeDynTable(file, subtomograms)

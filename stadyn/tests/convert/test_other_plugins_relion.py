@@ -78,8 +78,8 @@ class TestRelion:
 
     def read(self, folder, picks, rows, columns):
         """The set that their reader makes of a particles.star."""
-        from reliontomo.convert import readSetOfPseudoSubtomograms
-        from reliontomo.objects import createSetOfRelionPSubtomograms
+        readSetOfPseudoSubtomograms = pytest.importorskip("reliontomo.convert").readSetOfPseudoSubtomograms
+        createSetOfRelionPSubtomograms = pytest.importorskip("reliontomo.objects").createSetOfRelionPSubtomograms
 
         optics = dict(
             rlnOpticsGroup=1, rlnOpticsGroupName="optics1", rlnSphericalAberration=2.7, rlnVoltage=300.0,
@@ -116,7 +116,7 @@ class TestRelion:
         return names, positions, rotations, halves
 
     def test_coordinates_are_extracted_where_they_lie(self, tmp_path, coordinates, tomograms, table):
-        from reliontomo.convert.convert50_tomo import Writer
+        Writer = pytest.importorskip("reliontomo.convert.convert50_tomo").Writer
 
         by_name = {tomogram.getTsId(): tomogram.clone() for tomogram in tomograms}
         Writer().coords2Star(coordinates, by_name, str(tmp_path), coordsScale=PIXEL / TILT_SERIES)
@@ -132,8 +132,10 @@ class TestRelion:
 
     @pytest.mark.parametrize("version", [3, 4])
     def test_subtomograms_of_earlier_versions(self, version, subtomograms, table):
-        from reliontomo.constants import RELION_30_TOMO_LABELS, RELION_40_TOMO_LABELS
-        from reliontomo.convert import createWriterTomo30, createWriterTomo40
+        RELION_30_TOMO_LABELS = pytest.importorskip("reliontomo.constants").RELION_30_TOMO_LABELS
+        RELION_40_TOMO_LABELS = pytest.importorskip("reliontomo.constants").RELION_40_TOMO_LABELS
+        createWriterTomo30 = pytest.importorskip("reliontomo.convert").createWriterTomo30
+        createWriterTomo40 = pytest.importorskip("reliontomo.convert").createWriterTomo40
 
         writers = {3: (createWriterTomo30, RELION_30_TOMO_LABELS), 4: (createWriterTomo40, RELION_40_TOMO_LABELS)}
         create, labels = writers[version]
@@ -171,7 +173,7 @@ class TestRelion:
             read_particle_input(self.read(tmp_path, picks, rows, columns))
 
     def test_new_poses_go_back_to_relion(self, tmp_path, refined, table):
-        from reliontomo.convert.convert50_tomo import Writer
+        Writer = pytest.importorskip("reliontomo.convert.convert50_tomo").Writer
 
         picks, rows = refined
         source = self.read(tmp_path, picks, rows, [*self.COLUMNS, *self.PICKED])
@@ -191,7 +193,7 @@ class TestRelion:
 
     def imported(self, folder, tomograms, columns, rows, suffix, version5, factor):
         """The coordinates that their reader makes of a STAR file."""
-        from reliontomo.convert import createReaderTomo
+        createReaderTomo = pytest.importorskip("reliontomo.convert").createReaderTomo
 
         path = folder / f"import{suffix}.star"
         path.write_text(loop("particles", columns, rows))
@@ -232,7 +234,7 @@ class TestRelion:
         np.testing.assert_array_equal(found.half, table.half if with_halves else 0)
 
     def test_particles_without_class_stay_numbers_in_relions_table(self, tmp_path, refined):
-        from reliontomo.convert.convert50_tomo import Writer
+        Writer = pytest.importorskip("reliontomo.convert.convert50_tomo").Writer
 
         picks, rows = refined
         column = self.COLUMNS.index("rlnClassNumber")
@@ -248,7 +250,9 @@ class TestRelion:
         assert {row.rlnClassNumber for row in star} == {-1}
 
     def test_postprocessed_curves_name_their_file(self, tmp_path):
-        from reliontomo.protocols.protocol_base_per_part_per_tilt import ProtRelionPerParticlePerTiltBase
+        ProtRelionPerParticlePerTiltBase = pytest.importorskip(
+            "reliontomo.protocols.protocol_base_per_part_per_tilt"
+        ).ProtRelionPerParticlePerTiltBase
 
         values = np.linspace(1, 0.1, 5)
         curve = SimpleNamespace(frequency=np.linspace(0.01, 0.05, 5), **dict.fromkeys(CURVES, values))
