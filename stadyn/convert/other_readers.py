@@ -6,6 +6,7 @@ What such a reader has stored looks like any other pose: only the protocol that 
 
 import importlib
 import importlib.metadata
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,8 @@ from stadyn.core.rotations import matrices_from_av3, matrices_from_dynamo, matri
 
 from .coordinates import pose_from_matrix
 from .particles import precedents
+
+logger = logging.getLogger(__name__)
 
 ANGLES, SHIFT = (30.0, 60.0, 75.0), (1.0, 2.0, 3.0)
 SAME = 1e-6
@@ -38,10 +41,10 @@ class Reader:
     def faults(self, tomogram):
         """(rotation wrong, shift wrong) of what is installed; neither where nothing is."""
         try:
-            module = importlib.import_module(self.module)
-        except ImportError:
+            matrix, expected = self.asks(importlib.import_module(self.module), tomogram)
+        except Exception:  # a plugin that is not there, or whose version reads in another way: nothing is known of it
+            logger.debug("%s is not asked how it reads poses", self.package, exc_info=True)
             return False, False
-        matrix, expected = self.asks(module, tomogram)
         rotation, shift = pose_from_matrix(matrix)
         moved = bool(shift.any()) and not np.allclose(shift, SHIFT, atol=SAME)
         return not np.allclose(rotation, expected, atol=SAME), moved
@@ -73,7 +76,7 @@ def _relion4(module, tomogram):
 DYNAMO = Reader("scipion-em-dynamo", "dynamo.convert.convert", _dynamo, "Dynamo's tables")
 GAPSTOP = Reader("scipion-em-gapstop", "gapstop.protocols.protocol_extract_coordinates", _gapstop, "motive lists")
 PYTOM = Reader("scipion-em-pytom-tm", "pytom_tm.protocols.protocol_extract_coordinates", _pytom, "PyTom's STAR files")
-RELION4 = Reader("scipion-em-reliontomo", "reliontomo.convert.convert40_tomo", _relion4, "the offsets of RELION 3 and 4")
+RELION4 = Reader("scipion-em-reliontomo", "reliontomo.convert.convert40_tomo", _relion4, "offsets of RELION 3 and 4")
 READERS = {
     "DynamoImportSubtomos": DYNAMO, "DynamoSubTomoMRA": DYNAMO, "DynamoModelWorkflow": DYNAMO, "DynamoBoxing": DYNAMO,
     "ProtGapStopExtractCoords": GAPSTOP, "ProtPytomExtractCoordinates": PYTOM,

@@ -165,7 +165,7 @@ READERS = [
     ("dynamo", "ProtImportCoordinates3D", "misreads Dynamo's tables"),
     ("gapstop", "ProtGapStopExtractCoords", "misreads motive lists"),
     ("pytom_tm", "ProtPytomExtractCoordinates", "misreads PyTom's STAR files"),
-    ("reliontomo", "ProtImportCoordinates3DFromStar", "misreads the offsets of RELION 3 and 4"),
+    ("reliontomo", "ProtImportCoordinates3DFromStar", "misreads offsets of RELION 3 and 4"),
 ]
 
 
