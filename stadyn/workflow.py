@@ -23,6 +23,8 @@ STRING, BOOLEAN, PATH, INTEGER, DECIMAL, FILENAME, FOLDER = range(7)
 TYPE_NAMES = ("text", "yes/no", "path", "integer", "number", "file name", "folder")
 TEMPLATES = Path(__file__).parent / "templates"
 SUFFIX = ".json.template"
+LONGEST_PATH = 4096
+"""Characters, PATH_MAX of Linux."""
 PERCENT = r"%(?:%|\((?P<name>[^()]*)\)s)?"
 """What the host replaces with Python's % operator, which also takes a width: of gigabytes, in a damaged file."""
 
@@ -69,7 +71,8 @@ class Field:
         path = os.path.abspath(os.path.expanduser(text))
         if self.type == FOLDER and os.path.exists(path) and not os.path.isdir(path):
             raise InputError(f"{self.alias}={text}: {self.label} is a folder, and this is a file")
-        if not os.path.exists(path) and not glob.glob(path):
+        # Brackets take glob the square of their number, and no system opens a longer path.
+        if len(path) > LONGEST_PATH or not (os.path.exists(path) or glob.glob(path)):
             raise InputError(f"{self.alias}={text}: no such {TYPE_NAMES[self.type]}")
         return path
 

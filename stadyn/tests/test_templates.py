@@ -8,7 +8,8 @@ import pytest
 import pyworkflow
 from pyworkflow.template import LocalTemplate
 
-from stadyn.workflow import SUFFIX, TEMPLATES, find_workflow, read_workflow
+from stadyn.core.errors import InputError
+from stadyn.workflow import PATH, SUFFIX, TEMPLATES, Field, find_workflow, read_workflow
 
 NAMES = sorted(path.name.removesuffix(SUFFIX) for path in TEMPLATES.glob(f"*{SUFFIX}"))
 
@@ -72,3 +73,10 @@ def test_it_tells_all_nine_steps_and_asks_lengths_in_angstrom(name):
     fields = read_workflow(name).fields
     for alias in ("pixel_size", "spacing", "box", "final_box", "lattice_spacing"):
         assert "(Å)" in fields[alias].label
+
+
+def test_a_path_that_no_system_opens_is_not_looked_for(monkeypatch):
+    """A file of 20,000 brackets kept glob busy for longer than anyone waits."""
+    monkeypatch.setattr("stadyn.workflow.glob.glob", lambda pattern: pytest.fail(f"{len(pattern)} characters"))
+    with pytest.raises(InputError, match="no such path"):
+        Field("Tomograms", "", PATH, "tomograms").parse("[" * 5000)
