@@ -275,7 +275,7 @@ def unique_ids(ids, messages):
 
 def proper_rotations(path, matrices):
     """The (n, 3, 3) rotations nearest to `matrices`; InputError for one that scales, shears or mirrors."""
-    bounded = np.clip(matrices, -2, 2)  # no product of them can overflow
+    bounded = np.clip(np.nan_to_num(matrices, nan=2.0), -2, 2)  # products do not overflow, and NaN is no rotation
     error = np.abs(bounded @ np.swapaxes(bounded, 1, 2) - np.eye(3)).max(axis=(1, 2))
     bad = (error > 1e-2) | (np.linalg.det(bounded) < 0)
     if bad.any():

@@ -62,7 +62,7 @@ def read_result(path, expected=None):
     path = existing_file(path, "result")
     manifest, arrays = _load(path)
     if manifest.get("version") != VERSION:
-        version = manifest.get("version")
+        version = str(manifest.get("version"))[:40]
         raise InputError(f"{path} has result format {version}, not {VERSION}: update stadyn or write the file again")
     try:
         obj = _decode(manifest.get("result"), arrays)

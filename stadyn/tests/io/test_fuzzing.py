@@ -137,6 +137,7 @@ def test_our_own_tables_are_looked_at_too(tmp_path):
     for table, sentence in (
         (good.replace(positions=[[1.0, 2.0, np.nan]]), "particle 1 lies at"),
         (good.replace(rotations=[2 * np.eye(3)]), "a matrix that is no rotation"),
+        (good.replace(rotations=[np.full((3, 3), np.nan)]), "a matrix that is no rotation"),
         (good.replace(half=[7]), "half-sets other than 0, 1 and 2"),
         (good.select([]), "no particles"),
     ):
@@ -152,6 +153,13 @@ def test_a_manifest_with_unknown_entries(tmp_path):
     with pytest.raises(InputError, match="does not fit this version") as error:
         read_result(path)
     assert "\n" not in str(error.value)
+
+
+def test_a_version_that_is_no_number_is_quoted_short(tmp_path):
+    np.savez(tmp_path / "a.npz", manifest=np.array(json.dumps({"format": "stadyn-result", "version": [1] * 1000})))
+    with pytest.raises(InputError, match="result format .*, not 1") as error:
+        read_result(tmp_path / "a.npz")
+    assert len(str(error.value)) < 300 + len(str(tmp_path))
 
 
 def test_header_of_an_array_that_python_cannot_parse(tmp_path):
