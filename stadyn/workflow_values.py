@@ -51,35 +51,19 @@ def strangers(protocol, parameters):
 
 
 def wrong_links(run):
-    """Sentences about links of a protocol, about to run, to what its form could not choose or what was not made."""
+    """Sentences about links of a protocol, about to run, to what was not made."""
     from pyworkflow.object import PointerList
 
     sentences = []
     for name, param in run.getDefinition().iterPointerParams():
         links = getattr(run, name)
         for link in links if isinstance(links, PointerList) else [links]:
-            source, given = link.getObjValue(), link.get()
-            if source is None or not run.evalParamCondition(name):
-                continue
-            label, where = param.label.get(), f"{source.getObjLabel() or source.getClassName()}"
-            if given is None:
+            source = link.getObjValue()
+            if source is not None and link.get() is None and run.evalParamCondition(name):
                 made = ", ".join(key for key, _ in source.iterOutputAttributes()) or "nothing"
-                sentences.append(f"{label}: {where} made no {link.getExtended()!r}, but {made}")
-            elif type(run).__module__.startswith("stadyn.") and not _fits(given, param.pointerClass):
-                sentences.append(
-                    f"{label}: {where}.{link.getExtended()} is a {given.getClassName()}, not a "
-                    f"{' or '.join(_class_names(param.pointerClass))}: choose another"
-                )
+                where = source.getObjLabel() or source.getClassName()
+                sentences.append(f"{param.label.get()}: {where} made no {link.getExtended()!r}, but {made}")
     return sentences
-
-
-def _fits(given, asked):
-    return bool({kind.__name__ for kind in type(given).__mro__} & set(_class_names(asked)))
-
-
-def _class_names(asked):
-    """The names in what the host keeps as text or as a list of text."""
-    return [str(name) for name in asked] if isinstance(asked, list) else [asked.get()]
 
 
 def _wrong(attribute, value, classes, own):
