@@ -76,6 +76,7 @@ class StadynProtocol(
     """
 
     _label = None
+    _inputsRead = None  # while a form is checked, {name: ParticleInput}: several checks ask for the same particles
 
     # ----- files of this run
 
@@ -104,7 +105,11 @@ class StadynProtocol(
 
     def readInput(self, name="inputParticles"):
         """The `ParticleInput` behind a pointer parameter; InputError for particles that cannot be used."""
-        return read_particle_input(self.given(name))
+        if self._inputsRead is None:
+            return read_particle_input(self.given(name))
+        if name not in self._inputsRead:
+            self._inputsRead[name] = read_particle_input(self.given(name))
+        return self._inputsRead[name]
 
     def pixelSize(self, name="inputParticles"):
         """Å per unbinned pixel of the tomograms behind a pointer to particles or tomograms."""
@@ -241,8 +246,12 @@ class StadynProtocol(
         required = [name for name, param in self._definition.iterPointerParams() if self._isRequired(name, param)]
         if any(self._isEmpty(name) for name in required):
             return validation_errors(*self._formChecks())  # the host itself says which are empty
-        checks = (*self._formChecks(), *reader_checks(self), *map_checks(self), *self._checks())
-        return wrong_classes(self) or validation_errors(*checks)
+        self._inputsRead = {}
+        try:
+            checks = (*self._formChecks(), *reader_checks(self), *map_checks(self), *self._checks())
+            return wrong_classes(self) or validation_errors(*checks)
+        finally:
+            self._inputsRead = None
 
     def _isRequired(self, name, param):
         return not param.allowsNull.get() and self.evalParamCondition(name)

@@ -9,6 +9,7 @@ from tomo.objects import SetOfSubTomograms, SetOfTomograms, TomoAcquisition
 from tomo.objects import Tomogram as ScipionTomogram
 
 from stadyn.convert.coordinates import write_coordinates
+from stadyn.convert.particles import read_particle_input, write_particles_like
 from stadyn.convert.subtomograms import write_subtomograms
 from stadyn.core.particles import ParticleBoxes
 from stadyn.io.mrc import write_volume
@@ -96,6 +97,18 @@ def subtomograms(tmp_path, table, tomograms, coordinates):
     write_subtomograms(table, boxes, output, tomograms)
     output = reopened(output)
     output.setCoordinates3D(coordinates)
+    return output
+
+
+def written_back(folder, source, moved, coordinates):
+    """The set that `source` becomes once its particles have `moved`, reopened, having been read as it was written."""
+    output = source.getClass().create(str(folder), suffix="_moved")
+    write_particles_like(source, moved, output)
+    output = reopened(output)
+    output.setCoordinates3D(coordinates)
+    again = read_particle_input(output).table
+    assert_poses(again.positions, again.rotations, moved)
+    np.testing.assert_allclose(again.cc, moved.cc, atol=1e-6)
     return output
 
 

@@ -14,13 +14,13 @@ from tomo.objects import SetOfSubTomograms, SubTomogram
 from tomo.utils import scaleTrMatrixShifts
 
 from stadyn.convert.coordinates import write_coordinates
-from stadyn.convert.particles import read_particle_input, write_particles_like
+from stadyn.convert.particles import read_particle_input
 from stadyn.io.mrc import write_volume
 from stadyn.protocols import StadynProtAverage
 from stadyn.tests.protocols.project import configured, new_project
 
 from . import foreign
-from .foreign import BINNED, PIXEL, N, assert_poses, plugin, sizes
+from .foreign import BINNED, PIXEL, N, assert_poses, plugin, sizes, written_back
 from .sets import new_coordinates, reopened
 
 tomograms, table, coordinates, subtomograms = (
@@ -102,13 +102,7 @@ class TestEman:
         np.testing.assert_allclose(found.cc, 0.1 + np.arange(N) / 50, atol=1e-6)
 
         moved = found.replace(positions=found.positions + 1.5, cc=found.cc + 0.3)
-        output = particles.getClass().create(str(tmp_path), suffix="_moved")
-        write_particles_like(refined, moved, output)
-        output = reopened(output)
-        output.setCoordinates3D(coordinates)
-        again = read_particle_input(output).table
-        assert_poses(again.positions, again.rotations, moved)
-        np.testing.assert_allclose(again.cc, moved.cc, atol=1e-6)
+        output = written_back(tmp_path, refined, moved, coordinates)
         EmanLstWriter.writeAlign3dLst(output, str(tmp_path / "written_00.lst"))
         centres = [item.getCoordinate3D().getPosition(SCIPION) for item in output.iterItems()]
         for i, row in enumerate(EmanLstReader.read3dParticles(str(tmp_path / "written_00.lst"))):

@@ -28,6 +28,7 @@ from .foreign import (
     relion_matrix,
     sizes,
     stored,
+    written_back,
 )
 from .sets import new_coordinates, reopened
 
@@ -180,12 +181,7 @@ class TestRelion:
         moved = table.positions + np.random.default_rng(5).uniform(-2, 2, (N, 3))
         turned = Rotation.random(N, random_state=6).as_matrix()
         moved = read_particle_input(source).table.replace(positions=moved, rotations=turned, half=3 - table.half)
-        output = source.getClass().create(str(tmp_path), suffix="_moved")
-        write_particles_like(source, moved, output)
-        output = reopened(output)
-        output.setCoordinates3D(picks)
-        again = read_particle_input(output).table
-        assert_poses(again.positions, again.rotations, moved)
+        output = written_back(tmp_path, source, moved, picks)
         Writer.pseudoSubtomograms2Star(output, str(tmp_path), are2dParticles=True)
         names, positions, rotations, halves = self.in_relion(tmp_path / "inParticles.star")
         assert names == moved.tomogram_ids.tolist() and halves == moved.half.tolist()

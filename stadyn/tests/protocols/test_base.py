@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from stadyn.convert.particles import ParticleInput
+from stadyn.convert.particles import ParticleInput, read_particle_input
 from stadyn.core.errors import InputError
 from stadyn.core.particles import ParticleTable
 from stadyn.core.tomograms import Tomogram
 from stadyn.host import failure
-from stadyn.protocols import StadynProtAlign, StadynProtSelectCC
+from stadyn.protocols import StadynProtAlign, StadynProtLatticeQuality, StadynProtSelectCC, base
 from stadyn.protocols.base import inside_tomograms, validation_errors
 
 from .project import configured
@@ -39,6 +39,17 @@ def test_figures_are_added_up_over_steps(simulated):
     figures = simulated.loadSummary()
     assert figures["tomograms"] == 2 and figures["true_sites"] == len(simulated.coordinates)
     assert any("2 tomograms" in line for line in simulated._summary())
+
+
+def test_a_form_reads_its_particles_once_and_a_step_anew(simulated, project, monkeypatch):
+    protocol = configured(project, StadynProtLatticeQuality, inputParticles=(simulated, "coordinates"))
+    reads = []
+    monkeypatch.setattr(base, "read_particle_input", lambda source: reads.append(source) or read_particle_input(source))
+    for expected in (1, 2):
+        protocol.validate()
+        assert len(reads) == expected
+    protocol.readInput()
+    assert len(reads) == 3
 
 
 def test_gpus_are_those_the_host_assigns(project):
