@@ -12,6 +12,7 @@ import io
 import json
 import re
 import struct
+import sys
 import tokenize
 import zipfile
 import zlib
@@ -26,6 +27,7 @@ FORMAT = "stadyn-result"
 VERSION = 1
 MANIFEST = "manifest"
 CLASS_NAME = re.compile(r"(stadyn(?:\.[A-Za-z_]\w*)+):([A-Za-z_]\w*)", re.ASCII)
+SURROGATES = 0xD800, 0xDFFF  # Unicode 15, 3.8: code points that are no characters and cannot be written as UTF-8
 # Everything that zipfile and NumPy raise on bytes that are not what they claim to be.
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError, OverflowError, IndexError)
 UNREADABLE += (SyntaxError, AttributeError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
@@ -79,13 +81,22 @@ def _load(path):
     try:
         # Reading a member to its end checks its CRC, so every array is loaded here and now.
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+            arrays = {name: _readable(archive[name]) for name in archive.files}
         manifest = json.loads(str(arrays.pop(MANIFEST)[()]))
         if manifest["format"] == FORMAT:
             return manifest, arrays
     except UNREADABLE as error:
         raise InputError(f"{path} is truncated or not a result of stadyn: run the step that makes it again") from error
     raise InputError(f"{path} is not a result of stadyn: give the .npz that one of its steps wrote")
+
+
+def _readable(array):
+    """`array`; ValueError where it holds numbers that are no characters, on which NumPy would fail later."""
+    if array.dtype.kind == "U" and array.size and array.itemsize:
+        codes = np.ascontiguousarray(array).reshape(-1).view(np.dtype("u4").newbyteorder(array.dtype.byteorder))
+        if np.any((codes > sys.maxunicode) | ((codes >= SURROGATES[0]) & (codes <= SURROGATES[1]))):
+            raise ValueError("text that is no Unicode")
+    return array
 
 
 def _encode(value, name, arrays):

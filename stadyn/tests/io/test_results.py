@@ -154,6 +154,22 @@ def test_a_manifest_makes_only_dataclasses_of_the_package(tmp_path, tree):
         read_result(tmp_path / "t.npz")
 
 
+@pytest.mark.parametrize("code", [0x110000, 0xFFFFFFFF, 0xD800, 0xDFFF])
+@pytest.mark.parametrize("order", "<>")
+def test_text_that_is_no_unicode_is_refused(tmp_path, table, code, order):
+    write_result(tmp_path / "t.npz", table)
+    with np.load(tmp_path / "t.npz") as archive:
+        arrays = dict(archive)
+    names = next(key for key in arrays if key.endswith("tomogram_ids"))
+    arrays[names] = arrays[names].astype(arrays[names].dtype.newbyteorder(order))
+    np.savez(tmp_path / "t.npz", **arrays)
+    np.testing.assert_array_equal(read_result(tmp_path / "t.npz").tomogram_ids, table.tomogram_ids)
+    arrays[names].view(f"{order}u4")[1] = code
+    np.savez(tmp_path / "t.npz", **arrays)
+    with pytest.raises(InputError, match="t.npz is truncated or not a result of stadyn"):
+        read_result(tmp_path / "t.npz")
+
+
 def test_a_later_format_says_so(tmp_path):
     manifest = json.dumps({"format": results.FORMAT, "version": 99, "result": {"value": 1}})
     np.savez(tmp_path / "t.npz", manifest=np.array(manifest))
