@@ -12,7 +12,6 @@ import io
 import json
 import re
 import struct
-import sys
 import tokenize
 import zipfile
 import zlib
@@ -27,7 +26,6 @@ FORMAT = "stadyn-result"
 VERSION = 1
 MANIFEST = "manifest"
 CLASS_NAME = re.compile(r"(stadyn(?:\.[A-Za-z_]\w*)+):([A-Za-z_]\w*)", re.ASCII)
-SURROGATES = 0xD800, 0xDFFF  # Unicode 15, 3.8: code points that are no characters and cannot be written as UTF-8
 # Everything that zipfile and NumPy raise on bytes that are not what they claim to be.
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError, OverflowError, IndexError)
 UNREADABLE += (SyntaxError, AttributeError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
@@ -91,11 +89,9 @@ def _load(path):
 
 
 def _readable(array):
-    """`array`; ValueError where it holds numbers that are no characters, on which NumPy would fail later."""
-    if array.dtype.kind == "U" and array.size and array.itemsize:
-        codes = np.ascontiguousarray(array).reshape(-1).view(np.dtype("u4").newbyteorder(array.dtype.byteorder))
-        if np.any((codes > sys.maxunicode) | ((codes >= SURROGATES[0]) & (codes <= SURROGATES[1]))):
-            raise ValueError("text that is no Unicode")
+    """`array`; UnicodeDecodeError where its text holds numbers that are no characters, on which NumPy would fail."""
+    if array.dtype.kind == "U":
+        array.astype(array.dtype.newbyteorder("<")).tobytes().decode("utf-32-le")
     return array
 
 
